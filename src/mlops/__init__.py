@@ -1,0 +1,1 @@
+"""Settings, the model lifecycle (gate, register, deploy) and the command line of this template."""
