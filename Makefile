@@ -1,0 +1,85 @@
+# Every target does its own set-up: Python 3.11 or newer, git and make are all that a machine needs.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+USECASE ?= classical
+LOCKS := environments/locks
+BIN := .venv/bin
+# An installed uv is used as it is; otherwise a pinned one comes into .mlops/.
+UV := $(or $(shell command -v uv),.mlops/uv/bin/uv)
+# The interpreter is the machine's own: uv must not fetch another one.
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup ## run the whole loop on this machine (USECASE=classical)
+	@$(BIN)/mlops demo --usecase $(USECASE)
+
+.PHONY: test
+test: setup ## run every test, unit and end to end
+	@$(BIN)/pytest
+
+.PHONY: unit
+unit: setup ## run the fast tests alone
+	@$(BIN)/pytest -m "not e2e and not browser"
+
+.PHONY: lint
+lint: setup ## run the linters, the type checker and the validators
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/mlops pipeline validate
+
+.PHONY: format
+format: setup ## rewrite the code in the one format
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format
+
+.PHONY: bench
+bench: setup ## measure: serving through the router against the bare inference server
+	@$(BIN)/python -m tests.benchmarks.serving
+
+.PHONY: setup
+setup: .venv/.ready .venv-serving/.ready ## create both virtual environments (once)
+
+.PHONY: lock
+lock: $(UV) ## resolve the dependency groups anew into hash-pinned files
+	@compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-header --no-emit-index-url --no-emit-find-links "$$@"; }; \
+	compile pyproject.toml --group development --output-file $(LOCKS)/development.txt; \
+	compile pyproject.toml --group training --constraints $(LOCKS)/development.txt --output-file $(LOCKS)/training.txt; \
+	compile pyproject.toml --group serving --output-file $(LOCKS)/serving.txt; \
+	compile --group bootstrap --output-file $(LOCKS)/bootstrap.txt
+
+.PHONY: clean
+clean: ## stop the control plane and delete what runs and set-up left behind
+	@if [ -x $(BIN)/mlops ]; then $(BIN)/mlops local down; fi
+	@rm -rf .mlops .venv .venv-serving
+
+.mlops/uv/bin/uv: $(LOCKS)/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}. Name another one: make PYTHON=python3.12")'
+	@echo "set-up: uv"
+	@$(PYTHON) -m venv --clear .mlops/uv
+	@.mlops/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.ready: $(LOCKS)/development.txt pyproject.toml | $(UV)
+	@echo "set-up: .venv (the project and its tools)"
+	@$(UV) venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv
+	@$(UV) pip sync --quiet --require-hashes --python .venv $<
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python .venv --editable .
+	@touch $@
+
+.venv-serving/.ready: $(LOCKS)/serving.txt | $(UV)
+	@echo "set-up: .venv-serving (the inference server; its pins conflict with the project's)"
+	@$(UV) venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv-serving
+	@$(UV) pip sync --quiet --require-hashes --python .venv-serving $<
+	@touch $@

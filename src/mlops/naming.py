@@ -1,0 +1,144 @@
+"""The name of every Azure resource, derived from the project's name in one place.
+
+Prefixes follow the Cloud Adoption Framework's abbreviations. Each pattern below is the service's own
+limit (Azure naming rules, and the REST API's patterns for Machine Learning); a name that breaks its
+limit is refused when settings are loaded, before anything is created.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from mlops.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LIMITS", "Limit", "Names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What Azure accepts as the name of one kind of resource."""
+
+    pattern: re.Pattern[str]
+    description: str
+
+
+def _limit(pattern: str, description: str) -> Limit:
+    return Limit(re.compile(pattern), description)
+
+
+LIMITS: Mapping[str, Limit] = MappingProxyType(
+    {
+        "resource_group": _limit(r"[\w.()-]{0,89}[\w()-]", "1-90 letters, digits, _ - . ( ), no final dot"),
+        "workspace": _limit(r"[A-Za-z0-9][\w-]{2,32}", "3-33 letters, digits, - and _"),
+        "registry": _limit(r"[A-Za-z0-9][\w-]{2,32}", "3-33 letters, digits, - and _"),
+        "storage_account": _limit(r"[a-z0-9]{3,24}", "3-24 lower-case letters and digits"),
+        "key_vault": _limit(
+            r"[A-Za-z](?!.*--)[A-Za-z0-9-]{1,22}[A-Za-z0-9]", "3-24 letters, digits and single hyphens"
+        ),
+        "container_registry": _limit(r"[A-Za-z0-9]{5,50}", "5-50 letters and digits"),
+        # The service refuses a name that ends in a hyphen and digits.
+        "compute": _limit(
+            r"[A-Za-z](?![A-Za-z0-9-]*-\d+$)[A-Za-z0-9-]{1,22}[A-Za-z0-9]",
+            "3-24 letters, digits and hyphens, not ending in -<digits>",
+        ),
+        "endpoint": _limit(
+            r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]", "3-32 letters, digits and hyphens, a letter first"
+        ),
+        "model": _limit(r"[A-Za-z0-9][\w.-]{0,254}", "1-255 letters, digits, - _ ."),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The resource names of one environment.
+
+    Parameters
+    ----------
+    project
+        The project's short name.
+    environment
+        ``local``, ``dev``, ``staging`` or ``prod``.
+    unique_seed
+        What makes globally unique names ours: the subscription's id. Five hexadecimal digits of its
+        hash end each such name, so two teams can use the same project name, and so that a
+        soft-deleted vault of another subscription does not block ours.
+    """
+
+    project: str
+    environment: str
+    unique_seed: str
+
+    @property
+    def unique_suffix(self) -> str:
+        """Five hexadecimal digits, the same for the same project, environment and subscription."""
+        text = f"{self.unique_seed}/{self.project}/{self.environment}"
+        return hashlib.sha256(text.encode()).hexdigest()[:5]
+
+    @property
+    def resource_group(self) -> str:
+        """Everything of one environment is in one resource group."""
+        return self._checked("resource_group", f"rg-{self.project}-{self.environment}")
+
+    @property
+    def workspace(self) -> str:
+        """The Azure Machine Learning workspace."""
+        return self._checked("workspace", f"mlw-{self.project}-{self.environment}")
+
+    @property
+    def registry(self) -> str:
+        """The Azure Machine Learning registry that all environments share."""
+        return self._checked("registry", f"mlr-{self.project}")
+
+    @property
+    def storage_account(self) -> str:
+        """The workspace's storage account (global name)."""
+        return self._checked("storage_account", f"st{self.project}{self.environment}{self.unique_suffix}")
+
+    @property
+    def key_vault(self) -> str:
+        """The key vault (global name)."""
+        return self._checked("key_vault", f"kv-{self.project}-{self.environment}-{self.unique_suffix}")
+
+    @property
+    def container_registry(self) -> str:
+        """The container registry (global name)."""
+        return self._checked("container_registry", f"cr{self.project}{self.environment}{self.unique_suffix}")
+
+    def compute(self, key: str) -> str:
+        """Return the name of the compute cluster that the settings call `key`."""
+        return self._checked("compute", f"{key}-cluster")
+
+    def endpoint(self, usecase: str) -> str:
+        """Return the name of a use case's online endpoint (unique within a region)."""
+        return self._checked("endpoint", f"{self.project}-{usecase}-{self.environment}")
+
+    def model(self, usecase: str) -> str:
+        """Return the name under which a use case's model is registered."""
+        return self._checked("model", f"{self.project}-{usecase}")
+
+    def to_dict(self) -> dict[str, str]:
+        """Return every name that needs no argument."""
+        keys = (
+            "resource_group", "workspace", "registry", "storage_account", "key_vault", "container_registry",
+        )  # fmt: skip
+        return {key: str(getattr(self, key)) for key in keys}
+
+    def _checked(self, kind: str, name: str) -> str:
+        limit = LIMITS[kind]
+        if limit.pattern.fullmatch(name):
+            return name
+        raise SettingsError(
+            f"The {kind.replace('_', ' ')} would get a name that Azure refuses.",
+            where=f"environment {self.environment}",
+            got=f"{name!r} ({len(name)} characters)",
+            expected=limit.description,
+            next_step="shorten project.name in environments/project.yaml",
+        )

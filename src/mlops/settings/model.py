@@ -1,0 +1,134 @@
+"""The shape of an environment's settings: one frozen model that every part of the project reads."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from mlops.naming import Names
+
+__all__ = [
+    "Azure",
+    "Compute",
+    "ControlException",
+    "Environment",
+    "Project",
+    "Rollout",
+    "Serving",
+    "Training",
+]
+
+Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Project(_Section):
+    """Who owns this copy of the template, and where it runs: the only values a newcomer must change."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{1,7}$")] = Field(
+        description="2-8 lower-case letters and digits, a letter first; every Azure name is derived from it"
+    )
+    owner: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] = Field(
+        description="mail address of the team that answers for the resources"
+    )
+    location: Annotated[str, StringConstraints(pattern=r"^[a-z]+[a-z0-9]*$")] = Field(
+        description="Azure region, such as westeurope"
+    )
+
+
+class Azure(_Section):
+    """The directory and the subscription that an environment lives in; neither is a secret."""
+
+    tenant_id: Uuid
+    subscription_id: Uuid
+
+
+class Compute(_Section):
+    """One compute cluster; scales to zero when idle."""
+
+    size: Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_]+$")]
+    min_instances: int = Field(0, ge=0)
+    max_instances: int = Field(2, ge=1, le=100)
+    idle_seconds: int = Field(600, ge=60)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Compute:
+        if self.min_instances > self.max_instances:
+            raise ValueError(
+                f"min_instances {self.min_instances} is above max_instances {self.max_instances}"
+            )
+        return self
+
+
+class Training(_Section):
+    """How training pipelines run."""
+
+    compute: str = Field(description="a key of `compute`")
+    timeout_minutes: int = Field(60, ge=1, le=7 * 24 * 60)
+
+
+class Rollout(_Section):
+    """How a new deployment takes over from the one that serves."""
+
+    shadow_percent: Annotated[int, Field(ge=0, le=50)] = Field(
+        description="traffic mirrored to the new deployment; Azure allows at most 50"
+    )
+    canary_percent: Percent
+    requests_per_step: int = Field(ge=10, description="requests that judge the shadow and the canary step")
+    max_error_rate: float = Field(ge=0, lt=1)
+    max_p95_ms: float = Field(gt=0)
+
+
+class Serving(_Section):
+    """How online endpoints serve and collect."""
+
+    instance_type: Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_]+$")]
+    instance_count: int = Field(ge=1, le=50)
+    auth_mode: Literal["key", "aml_token", "aad_token"]
+    public_network_access: Literal["enabled", "disabled"]
+    sampling_rate: float = Field(ge=0, le=1, description="share of requests whose data is collected")
+    max_concurrent_requests: int = Field(ge=1, description="per instance; Azure answers 429 above it")
+    request_timeout_ms: int = Field(ge=500, le=180_000, description="Azure's limit is 180 seconds")
+    rollout: Rollout
+
+
+class ControlException(_Section):
+    """A reviewed permission to run prod below one of its controls, until a date."""
+
+    check: str
+    reason: Annotated[str, StringConstraints(min_length=20)]
+    expires: date
+
+
+class Environment(_Section):
+    """Everything that is decided about one environment."""
+
+    name: Literal["local", "dev", "staging", "prod"]
+    profile: Literal["dev", "staging", "prod"] = Field(
+        description="which controls are mandatory: prod's may not be lowered without an exception"
+    )
+    control_plane: Literal["embedded", "azure"]
+    project: Project
+    azure: Azure
+    compute: dict[str, Compute]
+    training: Training
+    serving: Serving
+    exceptions: tuple[ControlException, ...] = ()
+
+    @model_validator(mode="after")
+    def _references(self) -> Environment:
+        if self.training.compute not in self.compute:
+            known = ", ".join(sorted(self.compute))
+            raise ValueError(f"training.compute {self.training.compute!r} is not one of compute: {known}")
+        return self
+
+    @property
+    def names(self) -> Names:
+        """The names of this environment's resources."""
+        return Names(self.project.name, self.name, self.azure.subscription_id)
