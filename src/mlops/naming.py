@@ -105,7 +105,7 @@ class Names:
     @property
     def key_vault(self) -> str:
         """The key vault (global name)."""
-        return self._checked("key_vault", f"kv-{self.project}-{self.environment}-{self.unique_suffix}")
+        return self._checked("key_vault", f"kv{self.project}{self.environment}{self.unique_suffix}")
 
     @property
     def container_registry(self) -> str:
