@@ -72,7 +72,14 @@ class SupervisedProcess(subprocess.Popen[bytes]):
             self._signal_group(signal.SIGKILL)
 
 
-def spawn(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> SupervisedProcess:
+def spawn(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    pass_fds: Sequence[int] = (),
+) -> SupervisedProcess:
     """Start a command in a session of its own, bound to the life of this process.
 
     Parameters
@@ -85,6 +92,8 @@ def spawn(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Pat
         The whole environment: nothing is inherited from this process.
     log
         File that standard output and error are appended to.
+    pass_fds
+        Further file descriptors that the command keeps, under the same numbers.
 
     Notes
     -----
@@ -101,6 +110,7 @@ def spawn(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Pat
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pass_fds,
         )
 
 
