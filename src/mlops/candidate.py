@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mlops.errors import RegistryError
+from mlops.jobs import download_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,6 +124,8 @@ def download_candidate(
     ------
     RegistryError
         The job did not complete.
+    PipelineError
+        One of the outputs is empty.
     """
     status = client.jobs.get(job).status
     if status != "Completed":
@@ -133,13 +136,10 @@ def download_candidate(
             expected="Completed",
             next_step="wait for the job, or read its log to see why it failed",
         )
-    for output in (model_output, gate_output):
-        client.jobs.download(job, download_path=directory, output_name=output)
-    outputs = directory / "named-outputs"
     return Candidate(
         job=job,
-        model=_holding("MLmodel", outputs / model_output),
-        gate=_holding("gate.json", outputs / gate_output) / "gate.json",
+        model=_holding("MLmodel", download_output(client, job, model_output, directory)),
+        gate=_holding("gate.json", download_output(client, job, gate_output, directory)) / "gate.json",
         path=f"azureml://jobs/{job}/outputs/{model_output}",
     )
 
