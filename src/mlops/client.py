@@ -51,8 +51,6 @@ class Connection:
     tenant_id: str
     client_id: str
     client_secret: str
-    account: str
-    storage_url: str
 
     @classmethod
     def read(cls, home: Home) -> Connection:
@@ -153,8 +151,8 @@ def _embedded(connection: Connection) -> tuple[TokenCredential, dict[str, Any]]:
 
     os.environ["REQUESTS_CA_BUNDLE"] = connection.ca_bundle
     os.environ.pop("CURL_CA_BUNDLE", None)
-    _common.STORAGE_ACCOUNT_URLS["AzureBlob"] = f"{connection.storage_url}/{{}}"
     base = connection.base_url
+    _common.STORAGE_ACCOUNT_URLS["AzureBlob"] = f"{base}/{{}}"
     credential = ClientSecretCredential(
         connection.tenant_id,
         connection.client_id,
