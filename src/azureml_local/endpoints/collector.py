@@ -1,0 +1,165 @@
+"""The data-collector agent: what the ``Collector`` of azureml-ai-monitoring posts its frames to.
+
+On a managed endpoint it is a container beside the server's; here it is a loopback listener per
+deployment, so that the scoring script is the same in both places.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from azureml_local.endpoints.append_log import AppendLog, repair
+from azureml_local.endpoints.collected_data import CollectedEvent, event_line, period_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from azureml_local.blobs import BlobStore
+    from azureml_local.endpoints.deployment import Deployment
+
+__all__ = ["CollectorAgent", "write_collector_settings"]
+
+_LARGEST_PAYLOAD = 256 * 1024 * 1024
+_QUIET_SECONDS = 0.4
+_LONGEST_DRAIN_SECONDS = 15.0
+_TYPE_PREFIX = "azureml.inference."
+# Fields of a line by the header that carries them, in the order in which the service writes them.
+_ATTRIBUTES = {
+    "correlationid": "ce-x-request-id",
+    "xrequestid": "ce-x-request-id",
+    "modelversion": "ce-model-version",
+    "collectdatatype": "ce-collect-data-type",
+    "agent": "ce-agent",
+}
+
+
+class CollectorAgent:
+    """Takes the collected data of one instance of a deployment and writes it to its blobs.
+
+    Parameters
+    ----------
+    deployment
+        The deployment; its collections say what is taken.
+    folders
+        Container and folder of each collection.
+    blobs
+        Where the data goes.
+    instance_id
+        Name of the files: no other instance writes to them.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        folders: Mapping[str, tuple[str, str]],
+        blobs: BlobStore,
+        *,
+        instance_id: str,
+    ) -> None:
+        self._deployment = deployment
+        self._folders = folders
+        self._blobs = blobs
+        self._instance_id = instance_id
+        self._log = AppendLog(blobs)
+        self._runner: web.ServerRunner | None = None
+        self._last_event = time.monotonic()
+        self.collected = 0
+
+    async def start(self) -> int:
+        """Repair what a killed instance left, listen, and return the port."""
+        for container, folder in self._folders.values():
+            await asyncio.to_thread(repair, self._blobs.path(container, folder))
+        self._log.start()
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        address: tuple[str, int] = self._runner.addresses[0]
+        return address[1]
+
+    async def drain(self) -> None:
+        """Wait until the server's collectors have posted what they had queued.
+
+        They queue in memory and do not empty the queue when the server is told to stop, so this
+        comes before that.
+        """
+        self._last_event = max(self._last_event, time.monotonic())
+        deadline = time.monotonic() + _LONGEST_DRAIN_SECONDS
+        while time.monotonic() < min(self._last_event + _QUIET_SECONDS, deadline):
+            await asyncio.sleep(0.05)
+
+    async def close(self) -> None:
+        """Stop listening and write what has come."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        await self._log.close()
+
+    def collect(self, event: CollectedEvent) -> None:
+        """Take an event.
+
+        Raises
+        ------
+        ValueError
+            The payload should be JSON and is not.
+        """
+        container, folder = self._folders[event.collection]
+        period = f"{folder}/{period_folder(self._deployment.data.rolling_rate, event.time)}"
+        blob_url = None
+        if not event.inline:
+            blob = f"{period}/{event.id}"
+            blob_url = self._blobs.url(container, blob)
+            self._log.add(container, blob, event.payload)
+        line = event_line(event, source=self._deployment.id, blob_url=blob_url)
+        self._log.add(container, f"{period}/{self._instance_id}.jsonl", line)
+        self.collected += 1
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        payload = await request.content.read()
+        self._last_event = time.monotonic()
+        headers = request.headers
+        collection = headers.get("ce-type", "").removeprefix(_TYPE_PREFIX)
+        if request.method != "POST" or request.path != "/modeldata/log":
+            return web.Response(status=404)
+        if collection not in self._folders:
+            return web.Response(status=404, text=f"collection '{collection}' is not enabled")
+        if self._log.full or len(payload) > _LARGEST_PAYLOAD:
+            return web.Response(status=507, text="the collected data cannot be stored")
+        event = CollectedEvent(
+            id=headers.get("trace-id") or str(uuid.uuid4()),
+            collection=collection,
+            time=_moment(headers.get("ce-time")),
+            payload=payload,
+            content_type=headers.get("Content-Type", "application/octet-stream"),
+            attributes={name: headers[header] for name, header in _ATTRIBUTES.items() if header in headers},
+        )
+        try:
+            self.collect(event)
+        except ValueError:
+            return web.Response(status=400, text="the payload is not JSON")
+        return web.Response()
+
+
+def write_collector_settings(deployment: Deployment, path: Path) -> None:
+    """Write the file by which azureml-ai-monitoring learns what to collect and how much of it.
+
+    The library itself samples, each collection for itself, as on a managed endpoint.
+    """
+    collections = {
+        each.name: {"enabled": True, "sampleRatePercentage": each.sampling_rate * 100}
+        for each in deployment.data.custom
+    }
+    path.write_text(json.dumps({"runMode": "cloud", "collections": collections}), encoding="utf-8")
+
+
+def _moment(text: str | None) -> float:
+    try:
+        return float(text or "")
+    except ValueError:
+        return time.time()
