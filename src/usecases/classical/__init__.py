@@ -1,0 +1,1 @@
+"""Any doctor's visit: a calibrated classifier of tabular rows."""
