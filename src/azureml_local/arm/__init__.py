@@ -1,0 +1,1 @@
+"""Azure Resource Manager: one module per family of resource types."""

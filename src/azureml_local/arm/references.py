@@ -1,0 +1,49 @@
+"""References between resources, in the forms that bodies use them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from azureml_local.errors import AzureError
+
+if TYPE_CHECKING:
+    from azureml_local.config import InstanceConfig
+    from azureml_local.store import Resource, ResourceStore
+
+_REGISTRY_URI = re.compile(r"azureml://registries/(?P<registry>[^/]+)/(?P<rest>.+)")
+
+
+def arm_id(reference: str, config: InstanceConfig) -> str:
+    """Return the ARM id that a reference means.
+
+    Parameters
+    ----------
+    reference
+        An ARM id, with or without the prefix ``azureml:``, or ``azureml://registries/<r>/<type>/<name>/…``.
+    """
+    match = _REGISTRY_URI.fullmatch(reference)
+    if match:
+        root = config.registry_id.rsplit("/", 1)[0]
+        return f"{root}/{match['registry']}/{match['rest']}"
+    return reference.removeprefix("azureml:")
+
+
+def require(store: ResourceStore, config: InstanceConfig, reference: str, target: str) -> Resource:
+    """Return the resource that a body refers to.
+
+    Raises
+    ------
+    AzureError
+        400 when there is none: the body is wrong, not the path.
+    """
+    identifier = arm_id(reference, config)
+    found = store.get(identifier) if identifier.startswith("/") else None
+    if found is None:
+        raise AzureError(
+            400,
+            "UserError",
+            f"The referenced resource '{reference}' was not found. Create it first, or correct the reference.",
+            target=target,
+        )
+    return found
