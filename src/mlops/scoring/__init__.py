@@ -3,7 +3,7 @@
 from mlops.scoring.endpoint import EndpointClient, RetryPolicy
 from mlops.scoring.exchange import Exchange, LatencySummary, predictions_of, summarize
 from mlops.scoring.rows import Batch, batches, read_rows
-from mlops.scoring.run import ScoringProgress, score_batches, send_all
+from mlops.scoring.run import ScoringProgress, score_batches, send_all, send_routed
 
 __all__ = [
     "Batch",
@@ -17,5 +17,6 @@ __all__ = [
     "read_rows",
     "score_batches",
     "send_all",
+    "send_routed",
     "summarize",
 ]

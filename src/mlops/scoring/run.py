@@ -12,12 +12,12 @@ import pandas as pd
 from mlops.scoring.exchange import Exchange, predictions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from mlops.scoring.endpoint import EndpointClient
     from mlops.scoring.rows import Batch
 
-__all__ = ["ScoringProgress", "score_batches", "send_all"]
+__all__ = ["ScoringProgress", "score_batches", "send_all", "send_routed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,21 @@ def send_all(
     deployment
         Send past the traffic rules to this deployment.
     """
-    for _, exchange in _exchanges(endpoint, ((None, body) for body in bodies), concurrency, deployment):
+    for _, exchange in send_routed(
+        endpoint, ((body, deployment) for body in bodies), concurrency=concurrency
+    ):
         yield exchange
+
+
+def send_routed(
+    endpoint: EndpointClient, requests: Iterable[tuple[Any, str | None]], *, concurrency: int = 4
+) -> Generator[tuple[Any, Exchange], None, None]:
+    """Send pairs of a body and its deployment (None: by traffic); yield each body with its exchange.
+
+    Otherwise as :func:`send_all`.
+    """
+    work = ((body, body, deployment) for body, deployment in requests)
+    yield from _exchanges(endpoint, work, concurrency)
 
 
 def score_batches(
@@ -91,8 +104,8 @@ def score_batches(
         ``request_id``, ``deployment``, ``problem``.
     """
     requests = rows = errors = 0
-    work = ((batch, batch.body) for batch in batches)
-    for batch, exchange in _exchanges(endpoint, work, concurrency, deployment):
+    work = ((batch, batch.body, deployment) for batch in batches)
+    for batch, exchange in _exchanges(endpoint, work, concurrency):
         checked, predictions = _aligned(exchange, len(batch.row_ids))
         requests, rows = requests + 1, rows + len(batch.row_ids)
         errors += not checked.ok
@@ -104,17 +117,14 @@ def score_batches(
 
 
 def _exchanges(
-    endpoint: EndpointClient,
-    work: Iterable[tuple[Any, Any]],
-    concurrency: int,
-    deployment: str | None,
+    endpoint: EndpointClient, work: Iterable[tuple[Any, Any, str | None]], concurrency: int
 ) -> Iterator[tuple[Any, Exchange]]:
-    """Send each pair's body; yield its key with the exchange, in order."""
+    """Send the body of each (key, body, deployment); yield its key with the exchange, in order."""
     pending: deque[tuple[Any, Future[Exchange]]] = deque()
     pool = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="score")
     try:
         try:
-            for key, body in work:
+            for key, body, deployment in work:
                 pending.append((key, pool.submit(endpoint.send, body, deployment=deployment)))
                 if len(pending) >= 2 * concurrency:
                     first, future = pending.popleft()
