@@ -33,7 +33,7 @@ __all__ = [
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Reason = Annotated[str, StringConstraints(min_length=10)]
-MetricName = Literal["roc_auc", "log_loss", "brier_score", "calibration_error", "accuracy"]
+MetricName = Literal["roc_auc", "log_loss", "brier_score", "calibration_error"]
 
 
 class _Section(BaseModel):

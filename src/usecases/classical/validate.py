@@ -161,15 +161,16 @@ def _numbers(values: pd.Series[Any], *, integer: bool) -> tuple[pd.Series[Any], 
     """Return the values as numbers and which are none; text that looks like a number is none either."""
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         numbers = pd.to_numeric(values.astype("string"), errors="coerce").astype("float64")
-        unreadable = numbers.isna()
+        unreadable = np.isnan(numbers.to_numpy())
         # A whole column of digits as text was retyped upstream: every row is wrong, not none.
-        return numbers, unreadable if unreadable.any() else pd.Series(True, index=values.index)
+        wrong = unreadable if unreadable.any() else np.ones(len(values), dtype=bool)
+        return numbers, pd.Series(wrong, index=values.index, dtype=bool)
     numbers = values.astype("float64")
     array = numbers.to_numpy()
     wrong = ~np.isfinite(array)
     if integer:
         wrong |= array != np.round(array)
-    return numbers, pd.Series(wrong, index=values.index)
+    return numbers, pd.Series(wrong, index=values.index, dtype=bool)
 
 
 def _finding(
