@@ -12,8 +12,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
+from azureml_local.endpoints.agent_protocol import AgentConnection
 from azureml_local.endpoints.append_log import AppendLog, repair
 from azureml_local.endpoints.collected_data import CollectedEvent, event_line, period_folder
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CollectorAgent", "write_collector_settings"]
 
-_LARGEST_PAYLOAD = 256 * 1024 * 1024
 _QUIET_SECONDS = 0.4
 _LONGEST_DRAIN_SECONDS = 15.0
 _TYPE_PREFIX = "azureml.inference."
@@ -68,7 +66,7 @@ class CollectorAgent:
         self._blobs = blobs
         self._instance_id = instance_id
         self._log = AppendLog(blobs)
-        self._runner: web.ServerRunner | None = None
+        self._server: asyncio.Server | None = None
         self._last_event = time.monotonic()
         self.collected = 0
 
@@ -77,11 +75,10 @@ class CollectorAgent:
         for container, folder in self._folders.values():
             await asyncio.to_thread(repair, self._blobs.path(container, folder))
         self._log.start()
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        address: tuple[str, int] = self._runner.addresses[0]
-        return address[1]
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: AgentConnection(self._take), "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
 
     async def drain(self) -> None:
         """Wait until the server's collectors have posted what they had queued.
@@ -96,9 +93,10 @@ class CollectorAgent:
 
     async def close(self) -> None:
         """Stop listening and write what has come."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+            self._server = None
         await self._log.close()
 
     def collect(self, event: CollectedEvent) -> None:
@@ -120,30 +118,28 @@ class CollectorAgent:
         self._log.add(container, f"{period}/{self._instance_id}.jsonl", line)
         self.collected += 1
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        payload = await request.content.read()
+    def _take(self, request_line: str, headers: Mapping[str, str], payload: bytes) -> tuple[int, str]:
         self._last_event = time.monotonic()
-        headers = request.headers
+        if not request_line.startswith("POST /modeldata/log "):
+            return 404, "the agent takes POST /modeldata/log"
         collection = headers.get("ce-type", "").removeprefix(_TYPE_PREFIX)
-        if request.method != "POST" or request.path != "/modeldata/log":
-            return web.Response(status=404)
         if collection not in self._folders:
-            return web.Response(status=404, text=f"collection '{collection}' is not enabled")
-        if self._log.full or len(payload) > _LARGEST_PAYLOAD:
-            return web.Response(status=507, text="the collected data cannot be stored")
+            return 404, f"collection '{collection}' is not enabled"
+        if self._log.full:
+            return 507, "the storage of collected data is full"
         event = CollectedEvent(
             id=headers.get("trace-id") or str(uuid.uuid4()),
             collection=collection,
             time=_moment(headers.get("ce-time")),
             payload=payload,
-            content_type=headers.get("Content-Type", "application/octet-stream"),
+            content_type=headers.get("content-type", "application/octet-stream"),
             attributes={name: headers[header] for name, header in _ATTRIBUTES.items() if header in headers},
         )
         try:
             self.collect(event)
         except ValueError:
-            return web.Response(status=400, text="the payload is not JSON")
-        return web.Response()
+            return 400, "the payload is not JSON"
+        return 200, ""
 
 
 def write_collector_settings(deployment: Deployment, path: Path) -> None:

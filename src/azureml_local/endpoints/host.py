@@ -158,6 +158,11 @@ class EndpointHost:
         """Take note that an endpoint has changed: traffic, keys or deployments; safe from any thread."""
         self.router.refresh(_endpoint_name(endpoint_id))
 
+    def port_of(self, deployment_id: str) -> int | None:
+        """Return the loopback port of a running deployment's server."""
+        instance = self._instances.get(_key(deployment_id))
+        return instance.server.port if instance else None
+
     def add_routes(self, application: web.Application) -> None:
         """Serve the scoring addresses."""
         for path in ("score", "swagger.json", ""):

@@ -13,9 +13,69 @@ that arrive while a server is being replaced wait in the queue instead of being 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 
 _FIRST_SYSTEMD_DESCRIPTOR = 3
+
+
+class AgentConnection:
+    """A connection to the collector agent that stays open: one write and one read for each frame."""
+
+    def __init__(self, host: str, port: int, path: str) -> None:
+        self._head = f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        self._socket = socket.create_connection((host, port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+        """Send a frame; return status and text of the answer."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"{self._head}{lines}Content-Length: {len(body)}\r\n\r\n"
+        self._socket.sendall(head.encode("latin-1") + body)
+        received = b""
+        while True:
+            chunk = self._socket.recv(4096)
+            if not chunk:
+                raise ConnectionResetError("the agent closed the connection")
+            received += chunk
+            answer, found, text = received.partition(b"\r\n\r\n")
+            if found and len(text) >= int(answer.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]):
+                return int(answer[9:12]), text.decode()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+
+def keep_agent_connections() -> None:
+    """Let the ``Collector`` of azureml-ai-monitoring post over one connection instead of a new one each time.
+
+    The library makes a new ``requests`` session for every frame: 0.8 ms of processor time, more
+    than many models take. On Azure the agent has a core of its own; here it shares two with
+    everything else. What is sent, and what the scoring script sees, stays the same.
+    """
+    try:
+        from azureml.ai.monitoring.worker.sender import MdcSender  # noqa: PLC0415  # only in the image
+        from requests.exceptions import ConnectionError as PostError  # noqa: PLC0415  # only in the image
+    except ImportError:
+        return  # the image does not collect
+
+    def post(sender, _url, payload, headers=None):  # type: ignore[no-untyped-def]
+        body = payload.encode() if isinstance(payload, str) else payload
+        failure = ""
+        # Twice: the connection that was kept may be closed by now.
+        for _ in range(2):
+            try:
+                if "kept" not in sender.__dict__:
+                    sender.kept = AgentConnection(sender.host, sender.port, sender.path)
+                return sender.kept.post(body, headers or {})
+            except OSError as error:
+                failure = str(error)
+                if "kept" in sender.__dict__:
+                    sender.__dict__.pop("kept").close()
+        raise PostError(failure)
+
+    MdcSender._post_request = post  # noqa: SLF001  # there is no other place to reach it
 
 
 def main() -> None:
@@ -26,9 +86,11 @@ def main() -> None:
     if descriptor != _FIRST_SYSTEMD_DESCRIPTOR:
         os.dup2(descriptor, _FIRST_SYSTEMD_DESCRIPTOR)
         os.close(descriptor)
-
     os.environ["LISTEN_PID"] = str(os.getpid())
     os.environ["LISTEN_FDS"] = "1"
+    if "AZUREML_MDC_CONFIG_PATH" in os.environ:
+        # In the workers, where the scoring script imports the same modules anyway.
+        os.register_at_fork(after_in_child=keep_agent_connections)
 
     from azureml_inference_server_http import amlserver  # noqa: PLC0415  # only in the image
 

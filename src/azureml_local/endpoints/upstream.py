@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "ConnectionLostError", "Upstream"]
 
 _CHUNK = 1 << 16
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
 
 
@@ -33,9 +35,8 @@ class Answer:
 class Upstream:
     """Client for the server behind one loopback port.
 
-    The server closes each connection after one response, so there is no pool, no keep-alive and
-    nothing to parse while reading: a response is what came until the end. At a thousand requests
-    a second on two cores this leaves the cores to the model.
+    The server closes each connection after one response, so there is no pool and no keep-alive,
+    and a plain socket is all it takes: the processor's time belongs to the model.
     """
 
     __slots__ = ("_address",)
@@ -79,10 +80,19 @@ class Upstream:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await loop.sock_connect(connection, self._address)
             await loop.sock_sendall(connection, message)
-            chunks = []
-            while chunk := await loop.sock_recv(connection, _CHUNK):
-                chunks.append(chunk)
-        return b"".join(chunks)
+            received = bytearray()
+            missing = 1
+            while missing > 0 and (chunk := await loop.sock_recv(connection, _CHUNK)):
+                received += chunk
+                missing = _missing(received)
+        return bytes(received)
+
+
+def _missing(received: bytearray) -> int:
+    """Return how many bytes of the response are still to come; 1 when that is not known."""
+    head_end = received.find(b"\r\n\r\n")
+    length = _LENGTH.search(received, 0, head_end) if head_end >= 0 else None
+    return head_end + 4 + int(length[1]) - len(received) if length else 1
 
 
 def _parse(received: bytes) -> Answer:
