@@ -52,6 +52,44 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
             r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]", "3-32 letters, digits and hyphens, a letter first"
         ),
         "model": _limit(r"[A-Za-z0-9][\w.-]{0,254}", "1-255 letters, digits, - _ ."),
+        "action_group_short": _limit(r"[A-Za-z0-9 _-]{1,12}", "1-12 letters, digits, spaces, - and _"),
+        "application_insights": _limit(r"[\w.()-]{1,259}[\w()-]", "1-260 letters, digits, - _ . ( )"),
+        "data_collection_endpoint": _limit(
+            r"[A-Za-z0-9][A-Za-z0-9-]{1,42}[A-Za-z0-9]", "3-44 letters, digits, hyphens"
+        ),
+        "grafana": _limit(
+            r"[A-Za-z][A-Za-z0-9-]{0,21}[A-Za-z0-9]", "2-23 letters, digits, hyphens, a letter first"
+        ),
+        "identity": _limit(r"[A-Za-z0-9][\w-]{2,127}", "3-128 letters, digits, - and _"),
+        "log_analytics": _limit(r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]", "4-63 letters, digits, hyphens"),
+        "network": _limit(r"[A-Za-z0-9][\w.-]{0,62}\w", "2-64 letters, digits, - _ ."),
+        "network_part": _limit(r"[A-Za-z0-9][\w.-]{0,78}\w", "2-80 letters, digits, - _ ."),
+        "alert": _limit(
+            r"[^*#&+:<>?@%{}\\/]{1,259}[^*#&+:<>?@%{}\\/. ]", "1-260, none of * # & + : < > ? @ % { }"
+        ),
+        "table": _limit(r"[A-Za-z][A-Za-z0-9_]{0,59}_CL", "ends in _CL; letters, digits and _"),
+    }
+)
+
+# Cloud Adoption Framework's abbreviation, and the limit that the kind's name is held to.
+_KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "action_group": ("ag", "alert"),
+        "alert": ("alert", "alert"),
+        "alert_processing_rule": ("apr", "alert"),
+        "application_insights": ("appi", "application_insights"),
+        "budget": ("budget", "network"),
+        "data_collection_endpoint": ("dce", "data_collection_endpoint"),
+        "data_collection_rule": ("dcr", "network"),
+        "event_topic": ("egst", "network"),
+        "grafana": ("amg", "grafana"),
+        "identity": ("id", "identity"),
+        "log_analytics": ("log", "log_analytics"),
+        "network_security_group": ("nsg", "network_part"),
+        "policy_assignment": ("pa", "network"),
+        "private_endpoint": ("pep", "network_part"),
+        "query_rule": ("sqr", "alert"),
+        "virtual_network": ("vnet", "network"),
     }
 )
 
@@ -112,6 +150,28 @@ class Names:
         """The container registry (global name)."""
         return self._checked("container_registry", f"cr{self.project}{self.environment}{self.unique_suffix}")
 
+    @property
+    def lake_account(self) -> str:
+        """The lake: an account of its own, since a hierarchical one cannot be a workspace's default."""
+        return self._checked("storage_account", f"dl{self.project}{self.environment}{self.unique_suffix}")
+
+    @property
+    def state_account(self) -> str:
+        """The storage account that holds Pulumi's state (global name)."""
+        return self._checked("storage_account", f"st{self.project}state{self.unique_suffix}")
+
+    def of(self, kind: str, qualifier: str = "") -> str:
+        """Return the name of a resource that is unique within its group, such as ``pep-mlops-prod-vault``.
+
+        Examples
+        --------
+        >>> Names("mlops", "prod", "").of("private_endpoint", "vault")
+        'pep-mlops-prod-vault'
+        """
+        abbreviation, limit = _KINDS[kind]
+        parts = [abbreviation, self.project, self.environment, *([qualifier] if qualifier else [])]
+        return self._checked(limit, "-".join(parts))
+
     def compute(self, key: str) -> str:
         """Return the name of the compute cluster that the settings call `key`."""
         return self._checked("compute", f"{key}-cluster")
@@ -119,6 +179,10 @@ class Names:
     def endpoint(self, usecase: str) -> str:
         """Return the name of a use case's online endpoint (unique within a region)."""
         return self._checked("endpoint", f"{self.project}-{usecase}-{self.environment}")
+
+    def batch_endpoint(self, usecase: str) -> str:
+        """Return the name of a use case's batch endpoint (unique within a region)."""
+        return self._checked("endpoint", f"{self.project}-{usecase}-b-{self.environment}")
 
     def model(self, usecase: str) -> str:
         """Return the name under which a use case's model is registered."""

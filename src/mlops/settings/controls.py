@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mlops.errors import SettingsError, nearest
+from mlops.settings.control import Control
+from mlops.settings.infrastructure_controls import INFRASTRUCTURE_CONTROLS
+from mlops.yaml_source import mark_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import date
 
     from mlops.settings.model import ControlException, Environment
     from mlops.yaml_source import Location, Mark
 
 __all__ = ["CONTROLS", "Control", "check_controls"]
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """One rule about a setting, and whether an environment keeps it."""
-
-    check: str
-    key: str
-    expected: str
-    holds: Callable[[Environment], bool]
 
 
 CONTROLS: Final = (
@@ -54,6 +46,8 @@ CONTROLS: Final = (
     ),
 )
 
+_ALL: Final = (*CONTROLS, *INFRASTRUCTURE_CONTROLS)
+
 
 def check_controls(environment: Environment, marks: Mapping[Location, Mark], today: date) -> None:
     """Refuse a prod environment that lowers a control without a valid exception.
@@ -64,7 +58,7 @@ def check_controls(environment: Environment, marks: Mapping[Location, Mark], tod
         A control is lowered; an exception names no control, has expired, or is not needed any more.
     """
     lowered = (
-        {control.check: control for control in CONTROLS if not control.holds(environment)}
+        {control.check: control for control in _ALL if not control.holds(environment)}
         if environment.profile == "prod"
         else {}
     )
@@ -73,14 +67,13 @@ def check_controls(environment: Environment, marks: Mapping[Location, Mark], tod
         _check_exception(exception, lowered, where, today)
         del lowered[exception.check]
     for control in lowered.values():
-        section, *rest = control.key.split(".")
-        value = getattr(environment, section)
-        for name in rest:
-            value = getattr(value, name)
         location = tuple(control.key.split("."))
+        value: object = environment
+        for name in location:
+            value = getattr(value, name, "not set")
         raise SettingsError(
             f"The environment {environment.name} lowers the control {control.check!r}.",
-            where=f"{marks.get(location, marks[()])} ({control.key})",
+            where=f"{mark_of(location, marks)} ({control.key})",
             got=value,
             expected=control.expected,
             next_step=f"raise it, or add exceptions: [{{check: {control.check}, reason: …, expires: …}}]",
@@ -90,7 +83,7 @@ def check_controls(environment: Environment, marks: Mapping[Location, Mark], tod
 def _check_exception(
     exception: ControlException, lowered: Mapping[str, Control], where: str, today: date
 ) -> None:
-    known = [control.check for control in CONTROLS]
+    known = [control.check for control in _ALL]
     if exception.check not in known:
         close = nearest(exception.check, known)
         raise SettingsError(

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from mlops.errors import UsageError, nearest
 from mlops.settings.controls import check_controls
 from mlops.settings.model import Environment
+from mlops.settings.rules import findings
 from mlops.yaml_source import describe, load_yaml
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ def load_settings(name: str, root: Path = ROOT, *, today: date | None = None) ->
         environment = Environment.model_validate({**data, "name": name})
     except ValidationError as error:
         raise describe(error, marks, Environment) from None
+    for finding in findings(environment):
+        raise finding.error(name, marks)
     check_controls(environment, marks, today or datetime.now(UTC).date())
     _check_names(environment)
     return Settings(environment, marks)

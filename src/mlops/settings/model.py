@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date  # noqa: TC003 - pydantic reads annotations
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from mlops.naming import Names
+from mlops.settings.infrastructure import (
+    Budget,
+    Endpoint,
+    Governance,
+    Images,
+    Monitoring,
+    Platform,
+    Protection,
+    Retraining,
+    Storage,
+    Workspace,
+)
+from mlops.settings.network import Network  # noqa: TC001 - pydantic reads annotations
+from mlops.settings.section import Section
 
 __all__ = [
     "Azure",
@@ -24,11 +38,7 @@ Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Project(_Section):
+class Project(Section):
     """Who owns this copy of the template, and where it runs: the only values a newcomer must change."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]{1,7}$")] = Field(
@@ -42,20 +52,23 @@ class Project(_Section):
     )
 
 
-class Azure(_Section):
+class Azure(Section):
     """The directory and the subscription that an environment lives in; neither is a secret."""
 
     tenant_id: Uuid
     subscription_id: Uuid
 
 
-class Compute(_Section):
+class Compute(Section):
     """One compute cluster; scales to zero when idle."""
 
     size: Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_]+$")]
     min_instances: int = Field(0, ge=0)
     max_instances: int = Field(2, ge=1, le=100)
     idle_seconds: int = Field(600, ge=60)
+    priority: Literal["dedicated", "low_priority"] = Field(
+        "dedicated", description="low_priority costs a fifth and may be taken away at any time"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Compute:
@@ -66,14 +79,14 @@ class Compute(_Section):
         return self
 
 
-class Training(_Section):
+class Training(Section):
     """How training pipelines run."""
 
     compute: str = Field(description="a key of `compute`")
     timeout_minutes: int = Field(60, ge=1, le=7 * 24 * 60)
 
 
-class Rollout(_Section):
+class Rollout(Section):
     """How a new deployment takes over from the one that serves."""
 
     shadow_percent: Annotated[int, Field(ge=0, le=50)] = Field(
@@ -85,7 +98,7 @@ class Rollout(_Section):
     max_p95_ms: float = Field(gt=0)
 
 
-class Serving(_Section):
+class Serving(Section):
     """How online endpoints serve and collect."""
 
     instance_type: Annotated[str, StringConstraints(pattern=r"^Standard_[A-Za-z0-9_]+$")]
@@ -98,7 +111,7 @@ class Serving(_Section):
     rollout: Rollout
 
 
-class ControlException(_Section):
+class ControlException(Section):
     """A reviewed permission to run prod below one of its controls, until a date."""
 
     check: str
@@ -106,7 +119,7 @@ class ControlException(_Section):
     expires: date
 
 
-class Environment(_Section):
+class Environment(Section):
     """Everything that is decided about one environment."""
 
     name: Literal["local", "dev", "staging", "prod"]
@@ -119,6 +132,17 @@ class Environment(_Section):
     compute: dict[str, Compute]
     training: Training
     serving: Serving
+    workspace: Workspace = Workspace()
+    network: Network
+    storage: Storage
+    protection: Protection
+    images: Images
+    endpoints: dict[str, Endpoint]
+    monitoring: Monitoring
+    retraining: Retraining = Retraining()
+    budget: Budget
+    governance: Governance
+    platform: Platform
     exceptions: tuple[ControlException, ...] = ()
 
     @model_validator(mode="after")
@@ -127,6 +151,11 @@ class Environment(_Section):
             known = ", ".join(sorted(self.compute))
             raise ValueError(f"training.compute {self.training.compute!r} is not one of compute: {known}")
         return self
+
+    @property
+    def private(self) -> bool:
+        """Whether the services answer inside a network alone."""
+        return self.network.profile != "public"
 
     @property
     def names(self) -> Names:
