@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -52,7 +53,7 @@ async def _serve(config: InstanceConfig, *, exit_with_parent: bool) -> None:
 
 def _drain(stop: asyncio.Event) -> None:
     # The parent never writes: what becomes readable is the end of the pipe.
-    if not sys.stdin.buffer.raw.read(1024):  # type: ignore[attr-defined]
+    if not os.read(sys.stdin.fileno(), 1024):
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
         stop.set()
 

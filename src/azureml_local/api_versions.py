@@ -97,5 +97,6 @@ def check(version: str | None, kind: str, *, location: str, data_plane: bool = F
         400,
         "NoRegisteredProviderFound",
         f"No registered resource provider found for location '{location}' and API version '{version}' for "
-        f"type '{kind}'. The supported api-versions are '{listed}'. The supported locations are '{location}'.",
+        f"type '{kind}'. The supported api-versions are '{listed}'. "
+        f"The supported locations are '{location}'.",
     )

@@ -61,7 +61,7 @@ class AzureError(Exception):
         }
 
 
-def bad_request(message: str, *, target: str | None = None, code: str = "UserError") -> AzureError:
+def bad_request(message: str, target: str | None = None, *, code: str = "UserError") -> AzureError:
     """Return the 400 that Azure ML gives for a request it understands and refuses."""
     return AzureError(400, code, message, target=target)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from azureml_local.errors import AzureError
 
 if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
     from azureml_local.plane import ControlPlane
 
 _logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def refusal(error: AzureError, tenant_id: str) -> web.Response:
         headers["Retry-After"] = f"{error.retry_after:g}"
     if error.status == 401:
         headers["WWW-Authenticate"] = (
-            f'Bearer authorization_uri="/{tenant_id}", error="invalid_token", error_description="{error.message}"'
+            f'Bearer authorization_uri="/{tenant_id}", error="invalid_token", '
+            f'error_description="{error.message}"'
         )
     return web.json_response(error.body(), status=error.status, headers=headers)

@@ -1,4 +1,4 @@
-"""Run history and discovery: what the SDK asks for when it streams, lists the children of, or downloads a job."""
+"""Run history and discovery: what the SDK asks for when it streams a job, lists its children or downloads."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _STEP_SECONDS = 0.05
 _LOG_LINES = 15
+_SERVE = (sys.executable, "-m", "azureml_local", "serve")
 
 
 class InstanceError(Exception):
@@ -102,8 +103,7 @@ class Instance:
         write_private(self.home / CONFIG_FILE, config.to_json().encode())
         with (self.home / LOG_FILE).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "azureml_local", "serve"]
-                + ["--home", str(self.home), "--config", str(self.home / CONFIG_FILE)],
+                [*_SERVE, "--home", str(self.home), "--config", str(self.home / CONFIG_FILE)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

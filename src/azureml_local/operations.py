@@ -155,7 +155,7 @@ class Operations:
             await self._work[operation.kind, operation.action](operation.resource_id)
         except AzureError as refused:
             error = refused
-        except Exception as unexpected:  # noqa: BLE001 - the client must learn that it failed
+        except Exception as unexpected:
             _logger.exception("%s of %s failed", operation.action, operation.resource_id)
             error = AzureError(500, "InternalServerError", f"{type(unexpected).__name__}: {unexpected}")
         await asyncio.to_thread(self._finish, operation, error)

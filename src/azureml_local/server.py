@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 CONNECTION_FILE = "connection.json"
 CONNECTION_VERSION = 1
 _ADDRESS_FILE = "address"
-# How long readiness waits for deployments that a crash interrupted; the rest comes up while requests are served.
+# How long readiness waits for deployments that a crash interrupted; the rest comes up in the background.
 _RECOVERY_SECONDS = 20.0
 # A job may outlive the hour of an ordinary token.
 _JOB_TOKEN_SECONDS = 7 * 24 * 3600
@@ -192,12 +192,12 @@ def _bind(port: int, *, required: bool) -> socket.socket:
         if required:
             listening.close()
             raise PortInUseError(
-                f"port {port} of 127.0.0.1 is taken by another process ({error.strerror}). Stop that process, "
-                "choose another port, or set port 0 for any free one."
+                f"port {port} of 127.0.0.1 is taken by another process ({error.strerror}). Stop that "
+                "process, choose another port, or set port 0 for any free one."
             ) from error
         listening.bind(("127.0.0.1", 0))
     listening.listen(128)
-    listening.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+    listening.setblocking(False)
     return listening
 
 

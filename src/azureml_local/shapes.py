@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from azureml_local import earlier_shapes
 from azureml_local.errors import AzureError
 
 SHAPES_FILE = Path(__file__).with_name("shapes.json")
@@ -28,16 +29,14 @@ _SCALARS: dict[str, tuple[type, ...]] = {
 }
 _PATTERNS = {"datetime": _DATETIME, "duration": DURATION}
 
-# Members that the SDK sends and the published shapes do not have.
-_UNPUBLISHED = {"ModelVersionProperties": {"system_metadata": "any"}}
-
 Problem = dict[str, Any]
 
 
 @cache
 def published() -> dict[str, Any]:
-    """Return the content of ``shapes.json``."""
+    """Return the content of ``shapes.json`` with what the SDK adds to it."""
     content: dict[str, Any] = json.loads(SHAPES_FILE.read_text(encoding="utf-8"))
+    earlier_shapes.add_to(content)
     return content
 
 
@@ -75,9 +74,8 @@ def _read_model(name: str, value: Any, path: str, problems: list[Problem]) -> An
         found = _variant(name, shape, value, path, problems)
         if found is None:
             return value
-        key, value, shape = found
-        value[shape["discriminator"]] = key
-    fields: dict[str, str] = shape["fields"] | _UNPUBLISHED.get(name, {})
+        name, value, shape = found
+    fields: dict[str, str] = shape["fields"]
     # Newtonsoft, the service's reader, matches member names without regard to case.
     by_lower = {field.lower(): field for field in fields}
     result: dict[str, Any] = {}
@@ -99,6 +97,7 @@ def _read_model(name: str, value: Any, path: str, problems: list[Problem]) -> An
 def _variant(
     name: str, shape: dict[str, Any], value: dict[str, Any], path: str, problems: list[Problem]
 ) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+    """Return the variant's name, the body with the discriminator put right, and the variant's shape."""
     discriminator = shape["discriminator"]
     where = f"{path}.{discriminator}" if path else discriminator
     given = next((item for key, item in value.items() if key.lower() == discriminator.lower()), None)
@@ -111,7 +110,7 @@ def _variant(
             if "variants" in chosen:  # a second level, such as the tasks of AutoML
                 return _variant(variant, chosen, value, path, problems)
             kept = {field: item for field, item in value.items() if field.lower() != discriminator.lower()}
-            return key, kept, chosen | {"discriminator": discriminator}
+            return variant, kept | {discriminator: key}, chosen
     expected = ", ".join(shape["variants"])
     message = (
         f"Error converting value '{given}' to type '{name}'. Path '{where}'. Expected one of: {expected}."
@@ -121,34 +120,39 @@ def _variant(
 
 
 def _read_value(notation: str, value: Any, path: str, problems: list[Problem]) -> Any:
-    if notation == "any":
-        return value
-    if notation.startswith("{"):
-        if not isinstance(value, dict):
-            problems.append(_wrong_type(value, "object", path))
-            return value
-        return {
-            key: None if item is None else _read_value(notation[1:-1], _map_value(notation, item), f"{path}.{key}", problems)
-            for key, item in value.items()
-        }
-    if notation.startswith("["):
-        if not isinstance(value, list):
-            problems.append(_wrong_type(value, "array", path))
-            return value
-        return [
-            _read_value(notation[1:-1], item, f"{path}[{index}]", problems)
-            for index, item in enumerate(value)
-        ]
-    if notation in published()["shapes"]:
+    if notation[0] in _READERS:
+        return _READERS[notation[0]](notation, value, path, problems)
+    content = published()
+    if notation in content["shapes"]:
         return _read_model(notation, value, path, problems)
-    if notation in published()["enums"]:
+    if notation in content["enums"]:
         return _read_enum(notation, value, path, problems)
     return _read_scalar(notation, value, path, problems)
 
 
+def _read_map(notation: str, value: Any, path: str, problems: list[Problem]) -> Any:
+    if not isinstance(value, dict):
+        problems.append(_wrong_type(value, "object", path))
+        return value
+    inner = notation[1:-1]
+    return {
+        key: item
+        if item is None and inner != "integer"
+        else _read_value(inner, _map_value(inner, item), f"{path}.{key}", problems)
+        for key, item in value.items()
+    }
+
+
+def _read_list(notation: str, value: Any, path: str, problems: list[Problem]) -> Any:
+    if not isinstance(value, list):
+        problems.append(_wrong_type(value, "array", path))
+        return value
+    return [_read_value(notation[1:-1], item, f"{path}[{i}]", problems) for i, item in enumerate(value)]
+
+
 def _map_value(notation: str, value: Any) -> Any:
     # The SDK writes numbers into maps of strings (hash_version), and the service's reader takes them.
-    return str(value) if notation == "{string}" and type(value) in (int, float) else value
+    return str(value) if notation == "string" and type(value) in (int, float) else value
 
 
 def _read_enum(name: str, value: Any, path: str, problems: list[Problem]) -> Any:
@@ -156,12 +160,17 @@ def _read_enum(name: str, value: Any, path: str, problems: list[Problem]) -> Any
     for member in members:
         if isinstance(value, str) and value.lower() == member.lower():
             return member
-    message = f"Error converting value '{value}' to type '{name}'. Path '{path}'. Expected one of: {', '.join(members)}."
+    expected = ", ".join(members)
+    message = (
+        f"Error converting value '{value}' to type '{name}'. Path '{path}'. Expected one of: {expected}."
+    )
     problems.append(problem("InvalidEnumValue", message, path))
     return value
 
 
 def _read_scalar(notation: str, value: Any, path: str, problems: list[Problem]) -> Any:
+    if notation == "any":
+        return value
     kinds = _SCALARS[notation]
     # bool is an int in Python and is not a number in JSON.
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
@@ -180,3 +189,6 @@ def _wrong_type(value: Any, expected: str, path: str) -> Problem:
     got = kinds.get(type(value), "number")
     message = f"Error converting value of type {got} to type '{expected}'. Path '{path}'."
     return problem("InvalidType", message, path)
+
+
+_READERS = {"{": _read_map, "[": _read_list}

@@ -69,11 +69,12 @@ class _Reader:
     def read(self, model: type) -> None:
         if model.__name__ in self.shapes:
             return
-        model.__new__(model)  # the first instance makes the class collect its fields
+        object_of: Any = model
+        object_of.__new__(object_of)  # the first instance makes the class collect its fields
         shape: dict[str, Any] = {"fields": {}}
         self.shapes[model.__name__] = shape
         hints = typing.get_type_hints(model, localns={"_models": self.models})
-        for attribute, field in model._attr_to_rest_field.items():  # type: ignore[attr-defined]
+        for attribute, field in object_of._attr_to_rest_field.items():  # noqa: SLF001
             hint = hints[attribute]
             optional = type(None) in typing.get_args(hint)
             mark = "^" if field._visibility == ["read"] else "" if optional else "!"  # noqa: SLF001
@@ -94,20 +95,22 @@ class _Reader:
         if origin in (typing.Union, types.UnionType):
             # `Union[str, SomeEnum]` is how the generator writes an enumeration.
             enumerations = [item for item in arguments if _is_enum(item)]
-            return self.notation(enumerations[0] if enumerations else arguments[0])
-        if origin is typing.Literal:
-            return "string"  # a discriminator: the variant table says what it may be
-        if origin is dict:
-            return "{" + self.notation(arguments[1]) + "}"
-        if origin is list:
-            return "[" + self.notation(arguments[0]) + "]"
-        if _is_enum(hint):
+            result = self.notation(enumerations[0] if enumerations else arguments[0])
+        elif origin is typing.Literal:
+            result = "string"  # a discriminator: the variant table says what it may be
+        elif origin is dict:
+            result = "{" + self.notation(arguments[1]) + "}"
+        elif origin is list:
+            result = "[" + self.notation(arguments[0]) + "]"
+        elif _is_enum(hint):
             self.enums[hint.__name__] = [str(member.value) for member in hint]
-            return str(hint.__name__)
-        if isinstance(hint, type) and issubclass(hint, self.base):
+            result = str(hint.__name__)
+        elif isinstance(hint, type) and issubclass(hint, self.base):
             self.read(hint)
-            return str(hint.__name__)
-        return _SCALARS[hint]
+            result = str(hint.__name__)
+        else:
+            result = _SCALARS[hint]
+        return result
 
 
 def _is_enum(hint: Any) -> bool:

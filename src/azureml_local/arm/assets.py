@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from azureml_local.arm import references
+from typing_extensions import override
+
+from azureml_local.arm import names, references
 from azureml_local.arm.family import Answer, Call, Family
-from azureml_local.errors import AzureError
+from azureml_local.errors import AzureError, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,28 +25,31 @@ _UPLOAD_HOURS = 12.0
 class AssetContainers(Family):
     """``…/models`` and its like: what all versions of an asset share."""
 
-    versions_kind: ClassVar[str]
     can_delete = True
+    name_rule = names.RESOURCE
 
+    @override
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Refuse a change of the data type."""
         kind = body["properties"].get("dataType")
         if existing and kind and existing.properties.get("dataType") not in (None, kind):
-            raise AzureError(
-                400,
-                "UserError",
-                f"The data type of '{call.target.name}' is '{existing.properties['dataType']}' and cannot change.",
+            raise bad_request(
+                f"The data type of '{call.target.name}' is '{existing.properties['dataType']}' and cannot "
+                "change.",
                 target="properties.dataType",
             )
 
+    @override
     def fill(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Set what the server sets."""
-        fill_container(call, body, self.store.children(f"{call.target.id}/versions"))
+        fill_container(body, self.store.children(f"{call.target.id}/versions"))
 
+    @override
     def list_(self, call: Call) -> Answer:
         """Hide the container of anonymous assets, as the service does."""
         return super().list_(call)
 
+    @override
     def chosen(self, call: Call, resources: list[Resource]) -> list[Resource]:
         """Leave out what only anonymous versions live in."""
         return [resource for resource in resources if resource.name != "azureml_anonymous"]
@@ -58,16 +62,16 @@ class AssetVersions(Family):
     can_delete = True
     # Where a body names other assets or data: field -> whether it must exist here.
     references_to: ClassVar[tuple[str, ...]] = ()
-    name_pattern = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
-    name_rule = "a version begins with a letter or digit; letters, digits, '.', '-' and '_' follow"
+    name_rule = names.ASSET_VERSION
 
     def __init__(self, plane: ControlPlane) -> None:
         super().__init__(plane)
         self.actions = {"startPendingUpload": self._start_pending_upload}
 
+    @override
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Refuse bad asset names, dangling references and other content under a version that exists."""
-        self._check_asset_name(call.target.names[-2])
+        names.RESOURCE.check(call.target.names[-2])
         if existing is None:
             for field in self.references_to:
                 reference = body["properties"].get(field)
@@ -76,6 +80,7 @@ class AssetVersions(Family):
             return
         _refuse_other_content(call, body["properties"], existing.properties)
 
+    @override
     def fill(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Set what the server sets, and make or refresh the container."""
         properties = body["properties"]
@@ -92,6 +97,7 @@ class AssetVersions(Family):
     def fill_content(self, call: Call, properties: dict[str, Any]) -> None:
         """Set what the server sets for one kind of asset."""
 
+    @override
     def written(self, call: Call, resource: Resource, existing: Resource | None) -> Answer:
         """Make or refresh the container, which a client never creates by itself."""
         container_id = resource.id.rsplit("/", 2)[0]
@@ -100,15 +106,17 @@ class AssetVersions(Family):
             body: dict[str, Any] = container.body if container else {"properties": {}}
             if "dataType" in resource.properties:
                 body["properties"].setdefault("dataType", resource.properties["dataType"])
-            fill_container(call, body, self.store.children(f"{container_id}/versions"))
+            fill_container(body, self.store.children(f"{container_id}/versions"))
             self.store.put(container_id, body)
         return super().written(call, resource, existing)
 
+    @override
     def require_parent(self, call: Call) -> None:
         """Ask for the workspace or registry alone: the container appears with its first version."""
         root = call.target.id.split(f"/{call.target.kind.split('/')[1]}/")[0]
         self.store.require(root)
 
+    @override
     def chosen(self, call: Call, resources: list[Resource]) -> list[Resource]:
         """Filter by the content hash that the SDK looks uploads up by, and by version."""
         wanted = {"hash_sha256": call.query.get("hash"), "hash_version": call.query.get("hashversion")}
@@ -122,17 +130,6 @@ class AssetVersions(Family):
             )
             and (version is None or resource.name == version)
         ]
-
-    def _check_asset_name(self, name: str) -> None:
-        # Registry names are stricter in the published schema than what the service takes for workspaces.
-        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,254}", name):
-            raise AzureError(
-                400,
-                "UserError",
-                f"The asset name '{name}' is invalid: it begins with a letter or digit; letters, digits, '.', "
-                "'-' and '_' follow, at most 255 in all.",
-                target="name",
-            )
 
     def _start_pending_upload(self, call: Call) -> Answer:
         self.require_parent(call)
@@ -177,7 +174,7 @@ def registry_uri(resource_id: str) -> str:
     return f"azureml://registries/{resource_id.split('/registries/', 1)[1]}"
 
 
-def fill_container(call: Call, body: dict[str, Any], versions: Iterable[Resource]) -> None:
+def fill_container(body: dict[str, Any], versions: Iterable[Resource]) -> None:
     """Set the latest and the next version of a container."""
     properties = body["properties"]
     names = [version.name for version in versions]
@@ -205,130 +202,7 @@ def _refuse_other_content(call: Call, new: dict[str, Any], old: dict[str, Any]) 
         raise AzureError(
             409,
             "Conflict",
-            f"Version {version} of '{name}' already exists and is immutable: {fields} cannot change. Register "
-            "the new content under another version.",
+            f"Version {version} of '{name}' already exists and is immutable: {fields} cannot change. "
+            "Register the new content under another version.",
             target=f"properties.{(changed or lost)[0]}",
         )
-
-
-class CodeVersions(AssetVersions):
-    """Code snapshots."""
-
-    shape = "CodeVersion"
-    container_shape = "CodeContainer"
-
-
-class EnvironmentVersions(AssetVersions):
-    """Environments: an image, a build context or a conda file."""
-
-    shape = "EnvironmentVersion"
-    container_shape = "EnvironmentContainer"
-
-    def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
-        """Refuse an environment without anything to build from."""
-        super().check(call, body, existing)
-        properties = body["properties"]
-        if existing is None and not any(properties.get(key) for key in ("image", "build")):
-            raise AzureError(
-                400,
-                "UserError",
-                "An environment needs an image or a build context.",
-                target="properties.image",
-            )
-
-    def fill_content(self, call: Call, properties: dict[str, Any]) -> None:
-        """Set the origin."""
-        properties["environmentType"] = "UserCreated"
-        properties.setdefault("osType", "Linux")
-
-
-class DataVersions(AssetVersions):
-    """Data: a file, a folder or an MLTable."""
-
-    shape = "DataVersionBase"
-    container_shape = "DataContainer"
-
-    def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
-        """Refuse a version whose type is not that of the versions before."""
-        super().check(call, body, existing)
-        container = self.store.get(call.target.id.rsplit("/", 2)[0])
-        known = container.properties.get("dataType") if container else None
-        given = body["properties"]["dataType"]
-        if known and known != given:
-            raise AzureError(
-                400,
-                "UserError",
-                f"The data asset '{call.target.names[-2]}' holds '{known}'; a version of it cannot be '{given}'.",
-                target="properties.dataType",
-            )
-
-
-class ComponentVersions(AssetVersions):
-    """Components: what a pipeline node runs."""
-
-    shape = "ComponentVersion"
-    container_shape = "ComponentContainer"
-
-    def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
-        """Refuse a component whose code or environment does not exist."""
-        super().check(call, body, existing)
-        specification = body["properties"].get("componentSpec")
-        if not isinstance(specification, dict):
-            raise AzureError(
-                400, "UserError", "A component needs a specification.", target="properties.componentSpec"
-            )
-        for key in ("code", "environment"):
-            reference = specification.get(key)
-            if isinstance(reference, str) and "/" in reference and not reference.startswith(("http", "git")):
-                references.require(
-                    self.store, self.plane.config, reference, f"properties.componentSpec.{key}"
-                )
-
-    def fill_content(self, call: Call, properties: dict[str, Any]) -> None:
-        """Name the component after its resource."""
-        name, version = call.target.names[-2:]
-        properties["componentSpec"] = properties["componentSpec"] | (
-            {} if name == "azureml_anonymous" else {"name": name, "version": version}
-        )
-
-
-class ModelVersions(AssetVersions):
-    """Models."""
-
-    shape = "ModelVersion"
-    container_shape = "ModelContainer"
-    # Azure/azureml-examples#2725: models alone take no other versions.
-    name_pattern = re.compile(r"[1-9][0-9]*")
-    name_rule = "the version of a model is a positive integer"
-
-    def fill_content(self, call: Call, properties: dict[str, Any]) -> None:
-        """Set what a reader relies on."""
-        properties["flavors"] = properties.get("flavors") or {}
-        properties.setdefault("modelType", "custom_model")
-
-
-_VERSIONS: dict[str, type[AssetVersions]] = {
-    "codes": CodeVersions,
-    "components": ComponentVersions,
-    "data": DataVersions,
-    "environments": EnvironmentVersions,
-    "models": ModelVersions,
-}
-
-
-def families(plane: ControlPlane) -> list[Family]:
-    """Return the asset types of workspaces and registries."""
-    made: list[Family] = []
-    for root in ("workspaces", "registries"):
-        for plural, versions in _VERSIONS.items():
-            kind = f"{root}/{plural}"
-            container = type(
-                f"{plural.title()}Containers",
-                (AssetContainers,),
-                {"kind": kind, "shape": versions.container_shape},
-            )
-            made += [
-                container(plane),
-                type(versions.__name__, (versions,), {"kind": f"{kind}/versions"})(plane),
-            ]
-    return made

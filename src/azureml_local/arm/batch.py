@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from azureml_local.arm import references
+from typing_extensions import override
+
+from azureml_local.arm import names, references
 from azureml_local.arm.family import Answer, Call, LongRunningFamily
-from azureml_local.arm.online import OnlineEndpoints, endpoint_id
+from azureml_local.arm.online_deployments import endpoint_id
 from azureml_local.arm.ranges import check_batch_deployment
-from azureml_local.errors import AzureError
+from azureml_local.errors import bad_request
 
 if TYPE_CHECKING:
     from azureml_local.plane import ControlPlane
@@ -22,24 +24,23 @@ class BatchEndpoints(LongRunningFamily):
     shape = "BatchEndpoint"
     patch_shape = "PartialMinimalTrackedResourceWithIdentity"
     can_delete = True
-    name_pattern = OnlineEndpoints.name_pattern
-    name_rule = OnlineEndpoints.name_rule
+    name_rule = names.ENDPOINT
 
     def __init__(self, plane: ControlPlane) -> None:
         super().__init__(plane)
         self.actions = {"listKeys": self._list_keys, "jobs": self._jobs}
 
+    @override
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Refuse a default deployment that does not exist."""
         name = (body["properties"].get("defaults") or {}).get("deploymentName")
         if name and self.store.get(f"{call.target.id}/deployments/{name}") is None:
-            raise AzureError(
-                400,
-                "BadRequest",
+            raise bad_request(
                 f"The default deployment '{name}' does not exist.",
                 target="properties.defaults.deploymentName",
             )
 
+    @override
     def fill(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Set what the server sets."""
         properties = body["properties"]
@@ -51,7 +52,7 @@ class BatchEndpoints(LongRunningFamily):
     def _list_keys(self, call: Call) -> Answer:
         self.store.require(call.target.id)
         # Batch endpoints authenticate with Microsoft Entra tokens alone.
-        raise AzureError(400, "BadRequest", "Batch endpoints have no keys.", target="authMode")
+        raise bad_request("Batch endpoints have no keys.", target="authMode")
 
     def _jobs(self, call: Call) -> Answer:
         self.store.require(call.target.id)
@@ -65,9 +66,9 @@ class BatchDeployments(LongRunningFamily):
     shape = "BatchDeployment"
     patch_shape = "PartialBatchDeploymentPartialMinimalTrackedResourceWithProperties"
     can_delete = True
-    name_pattern = OnlineEndpoints.name_pattern
-    name_rule = OnlineEndpoints.name_rule
+    name_rule = names.ENDPOINT
 
+    @override
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Refuse values out of range and references to what does not exist."""
         check_batch_deployment(body)
@@ -81,6 +82,7 @@ class BatchDeployments(LongRunningFamily):
             if reference:
                 references.require(self.store, self.plane.config, reference, f"properties.{field}")
 
+    @override
     def fill(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Set what the server sets."""
         properties = body["properties"]
@@ -88,13 +90,12 @@ class BatchDeployments(LongRunningFamily):
         properties["environmentVariables"] = properties.get("environmentVariables") or {}
         body["tags"] = body.get("tags") or {}
 
+    @override
     def refuse_delete(self, call: Call, resource: Resource) -> None:
         """Keep the deployment that invocations go to by default."""
         endpoint = self.store.require(endpoint_id(resource.id))
         if (endpoint.properties.get("defaults") or {}).get("deploymentName") == resource.name:
-            raise AzureError(
-                400,
-                "BadRequest",
+            raise bad_request(
                 f"'{resource.name}' is the default deployment of the endpoint; choose another one first.",
                 target="properties.defaults.deploymentName",
             )

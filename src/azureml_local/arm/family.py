@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
+
 from azureml_local import shapes
 from azureml_local.arm import listing
-from azureml_local.errors import AzureError
+from azureml_local.errors import AzureError, bad_request
 from azureml_local.operations import POLL_MILLISECONDS
 from azureml_local.store import PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from azureml_local.arm.names import NameRule
     from azureml_local.arm.target import Target
     from azureml_local.operations import Action, Operation
     from azureml_local.plane import ControlPlane
@@ -51,8 +53,7 @@ class Family:
     shape: ClassVar[str] = ""  # shape of a PUT's body; empty: no PUT
     patch_shape: ClassVar[str] = ""  # shape of a PATCH's body; empty: no PATCH
     can_delete: ClassVar[bool] = False
-    name_pattern: ClassVar[re.Pattern[str] | None] = None
-    name_rule: ClassVar[str] = ""
+    name_rule: ClassVar[NameRule | None] = None
 
     def __init__(self, plane: ControlPlane) -> None:
         self.plane = plane
@@ -67,18 +68,18 @@ class Family:
     def fill(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Set what the server sets."""
 
-    def chosen(self, call: Call, resources: list[Resource]) -> list[Resource]:
+    def chosen(self, call: Call, resources: list[Resource]) -> list[Resource]:  # noqa: ARG002 - for overriding
         """Keep what the query of a list asks for."""
         return resources
 
-    def written(self, call: Call, resource: Resource, existing: Resource | None) -> Answer:
+    def written(self, call: Call, resource: Resource, existing: Resource | None) -> Answer:  # noqa: ARG002 - as above
         """Answer a PUT or PATCH after the resource was stored."""
         return self.answer(resource, 200 if existing else 201)
 
     def refuse_delete(self, call: Call, resource: Resource) -> None:
         """Refuse the deletion of a resource that something needs."""
 
-    def deleted(self, call: Call, resource: Resource) -> Answer:
+    def deleted(self, call: Call, resource: Resource) -> Answer:  # noqa: ARG002 - as above
         """Carry out a deletion and answer it."""
         self.store.delete(resource.id)
         return Answer(200)
@@ -118,7 +119,8 @@ class Family:
     def put(self, call: Call) -> Answer:
         """Create or replace a resource."""
         self.require_parent(call)
-        self._check_name(call.target.name)
+        if self.name_rule is not None:
+            self.name_rule.check(call.target.name)
         body = shapes.read(self.shape, call.body)
         with self.store.transaction():
             existing = self.store.get(call.target.id)
@@ -176,19 +178,11 @@ class Family:
         """Return a resource that a body refers to, or refuse the body."""
         found = self.store.get(resource_id)
         if found is None:
-            raise AzureError(
-                400,
-                "UserError",
+            raise bad_request(
                 f"The referenced resource '{resource_id}' was not found.",
                 target=target,
             )
         return found
-
-    def _check_name(self, name: str) -> None:
-        if self.name_pattern is not None and not self.name_pattern.fullmatch(name):
-            raise AzureError(
-                400, "UserError", f"The name '{name}' is invalid: {self.name_rule}.", target="name"
-            )
 
 
 class LongRunningFamily(Family):
@@ -205,16 +199,19 @@ class LongRunningFamily(Family):
     async def remove(self, resource_id: str) -> None:
         """Take down what :meth:`create` brought up; safe to repeat."""
 
+    @override
     def put(self, call: Call) -> Answer:
         """Begin a creation or replacement."""
         self._refuse_busy(call)
         return super().put(call)
 
+    @override
     def patch(self, call: Call) -> Answer:
         """Begin a change."""
         self._refuse_busy(call)
         return super().patch(call)
 
+    @override
     def written(self, call: Call, resource: Resource, existing: Resource | None) -> Answer:
         """Answer with the operation to poll."""
         action: Action = "Update" if existing else "Create"
@@ -227,6 +224,13 @@ class LongRunningFamily(Family):
         status = 202 if call.method == "PATCH" else 200 if existing else 201
         return Answer(status, stored.body, self.operation_headers(operation) | {"ETag": f'"{stored.etag}"'})
 
+    @override
+    def delete(self, call: Call) -> Answer:
+        """Begin a deletion, unless something else is under way."""
+        self._refuse_busy(call)
+        return super().delete(call)
+
+    @override
     def deleted(self, call: Call, resource: Resource) -> Answer:
         """Begin a deletion."""
         with self.store.transaction():

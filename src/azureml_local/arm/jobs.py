@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
+from azureml_local.arm import names
 from azureml_local.arm.family import Answer, Call, Family
-from azureml_local.errors import AzureError
+from azureml_local.errors import AzureError, bad_request
 
 if TYPE_CHECKING:
     from azureml_local.plane import ControlPlane
@@ -33,22 +35,20 @@ class Jobs(Family):
     kind = "workspaces/jobs"
     shape = "JobBase"
     can_delete = True
-    name_pattern = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
-    name_rule = "letters, digits, '-' and '_', beginning with a letter or digit, at most 255"
+    name_rule = names.RESOURCE
 
     def __init__(self, plane: ControlPlane) -> None:
         super().__init__(plane)
         self.actions = {"cancel": self._cancel}
 
+    @override
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Refuse what does not run here, what cannot change, and what the job service refuses."""
         properties = body["properties"]
         if properties["jobType"] not in _RUNNABLE:
-            raise AzureError(
-                400,
-                "UserError",
-                f"Jobs of type '{properties['jobType']}' do not run on the embedded control plane; command and "
-                "pipeline jobs do.",
+            raise bad_request(
+                f"Jobs of type '{properties['jobType']}' do not run on the embedded control plane; command "
+                "and pipeline jobs do.",
                 target="properties.jobType",
             )
         if existing is not None:
@@ -56,6 +56,7 @@ class Jobs(Family):
             return
         self.plane.jobs.check(call.target.id, body)
 
+    @override
     def fill(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Set what the server sets, and keep what it set before."""
         if existing is not None:
@@ -76,12 +77,14 @@ class Jobs(Family):
             **(properties.get("services") or {}),
         }
 
+    @override
     def written(self, call: Call, resource: Resource, existing: Resource | None) -> Answer:
         """Hand a new job to the job service."""
         if existing is None:
             self.plane.jobs.submit(resource.id)
         return super().written(call, resource, existing)
 
+    @override
     def chosen(self, call: Call, resources: list[Resource]) -> list[Resource]:
         """Filter by type and tag; the children of pipelines are listed by run history alone."""
         kind, tag = call.query.get("jobtype", "").lower(), call.query.get("tag")
@@ -97,6 +100,7 @@ class Jobs(Family):
             return newest_first
         return [r for r in newest_first if r.properties["properties"].get("ScheduleId") == scheduled]
 
+    @override
     def refuse_delete(self, call: Call, resource: Resource) -> None:
         """Keep a job that has not ended."""
         if resource.properties["status"] not in TERMINAL:
@@ -109,11 +113,9 @@ class Jobs(Family):
     def _cancel(self, call: Call) -> Answer:
         resource = self.store.require(call.target.id)
         if resource.properties["status"] in TERMINAL:
-            raise AzureError(
-                400,
-                "UserError",
-                f"The job '{resource.name}' is in the terminal state '{resource.properties['status']}' and cannot "
-                "be canceled.",
+            raise bad_request(
+                f"The job '{resource.name}' is in the terminal state '{resource.properties['status']}' and "
+                "cannot be canceled.",
             )
         self.plane.jobs.cancel(resource.id)
         return Answer(200)
@@ -139,7 +141,7 @@ def _refuse_changes(call: Call, new: dict[str, Any], old: dict[str, Any]) -> Non
         raise AzureError(
             409,
             "Conflict",
-            f"A job named '{call.target.name}' already exists and its {', '.join(changed)} cannot change; only "
-            "description, displayName, tags and isArchived can. Use another name for a new job.",
+            f"A job named '{call.target.name}' already exists and its {', '.join(changed)} cannot change; "
+            "only description, displayName, tags and isArchived can. Use another name for a new job.",
             target=f"properties.{changed[0]}",
         )

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from azureml_local.errors import AzureError
+from azureml_local.errors import bad_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from azureml_local.store import Resource
 
 _PAGE = 100
 _PAGE_LIMIT = 1000
-_VIEWS = {
+_VIEWS: dict[str, Callable[[bool], bool]] = {
     "activeonly": lambda archived: not archived,
     "archivedonly": lambda archived: archived,
     "all": lambda _: True,
 }
-_ORDERS = {
+_ORDERS: dict[str, Callable[[Resource], str]] = {
     "createdtime": lambda resource: resource.created_at,
     "createdat": lambda resource: resource.created_at,
     "modifiedtime": lambda resource: resource.modified_at,
@@ -59,9 +59,7 @@ def viewed(resources: list[Resource], query: Mapping[str, str]) -> list[Resource
     # On some paths the SDK sends the name of its enumeration's member: "ListViewType.ACTIVE_ONLY".
     keeps = _VIEWS.get(view.removeprefix("ListViewType.").replace("_", "").lower())
     if keeps is None:
-        raise AzureError(
-            400, "BadRequest", f"The value '{view}' is not valid for ListViewType.", target="listViewType"
-        )
+        raise bad_request(f"The value '{view}' is not valid for ListViewType.", target="listViewType")
     return [resource for resource in resources if keeps(bool(resource.properties.get("isArchived")))]
 
 
@@ -72,7 +70,7 @@ def ordered(resources: list[Resource], query: Mapping[str, str]) -> list[Resourc
         return resources
     key = _ORDERS.get(order[0].lower())
     if key is None:
-        raise AzureError(400, "BadRequest", f"Cannot order by '{order[0]}'.", target="$orderBy")
+        raise bad_request(f"Cannot order by '{order[0]}'.", target="$orderBy")
     indexed = sorted(enumerate(resources), key=lambda item: (key(item[1]), item[0]))
     if len(order) > 1 and order[1].lower() == "desc":
         indexed.reverse()
@@ -84,5 +82,5 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     if not text:
         return None
     if not text.isdigit():
-        raise AzureError(400, "BadRequest", f"The value '{text}' is not valid for {name}.", target=name)
+        raise bad_request(f"The value '{text}' is not valid for {name}.", target=name)
     return int(text)

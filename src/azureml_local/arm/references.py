@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from azureml_local.errors import AzureError
+from azureml_local.errors import bad_request
 
 if TYPE_CHECKING:
     from azureml_local.config import InstanceConfig
@@ -40,10 +40,8 @@ def require(store: ResourceStore, config: InstanceConfig, reference: str, target
     identifier = arm_id(reference, config)
     found = store.get(identifier) if identifier.startswith("/") else None
     if found is None:
-        raise AzureError(
-            400,
-            "UserError",
-            f"The referenced resource '{reference}' was not found. Create it first, or correct the reference.",
+        raise bad_request(
+            f"The referenced resource '{reference}' was not found. Create it, or correct the reference.",
             target=target,
         )
     return found

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
+from azureml_local.arm import names
 from azureml_local.arm.assets import fill_container, pending_upload, registry_uri
 from azureml_local.arm.family import Answer, Call, LongRunningFamily
-from azureml_local.errors import AzureError
+from azureml_local.errors import AzureError, bad_request
 
 if TYPE_CHECKING:
     from azureml_local.plane import ControlPlane
@@ -26,17 +29,18 @@ class Registries(LongRunningFamily):
     shape = "Registry"
     can_delete = True
     # Schema 2025-12-01, registries.name.
-    name_pattern = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{2,32}")
-    name_rule = "3 to 33 letters, digits, '-' and '_', beginning with a letter or digit"
+    name_rule = names.REGISTRY
 
     def __init__(self, plane: ControlPlane) -> None:
         super().__init__(plane)
         self.actions = {"import": self._import}
 
+    @override
     def fill(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Set what the server sets."""
         fill_registry(self.plane.base_url, body)
 
+    @override
     def refuse_delete(self, call: Call, resource: Resource) -> None:
         """Keep the registry that the instance is configured with."""
         if resource.id.lower() == self.plane.config.registry_id.lower():
@@ -47,9 +51,7 @@ class Registries(LongRunningFamily):
         wanted = (call.body or {}).get("properties") or {}
         match = _WORKSPACE_ASSET.fullmatch(str(wanted.get("sourceAssetId", "")))
         if match is None:
-            raise AzureError(
-                400,
-                "UserError",
+            raise bad_request(
                 f"'{wanted.get('sourceAssetId')}' does not name an asset of a workspace.",
                 target="properties.sourceAssetId",
             )
@@ -73,7 +75,7 @@ class Registries(LongRunningFamily):
             container_id = f"{call.target.id}/{match['plural']}/{name}"
             container = self.store.get(container_id)
             body: dict[str, Any] = container.body if container else {"properties": {}}
-            fill_container(call, body, self.store.children(f"{container_id}/versions"))
+            fill_container(body, self.store.children(f"{container_id}/versions"))
             self.store.put(container_id, body)
         # No content: the SDK then reads the asset, and takes any content for a request to upload.
         return Answer(200)
@@ -96,6 +98,38 @@ class Registries(LongRunningFamily):
                 leaf = source[1].rstrip("/").rsplit("/", 1)[-1] or "content"
                 self.plane.blobs.copy(source, (container, leaf))
                 properties[field] = self.plane.blobs.url(container, leaf)
+
+
+class DataReferences:
+    """Addresses with a signature for the content of a registry's assets: to upload to, to download from."""
+
+    path = re.compile(
+        r"(?P<registry>/subscriptions/.+/registries/[^/]+)/(?P<kind>tempdatarefs|datarefs)"
+        r"/(?P<name>[^/]+)/versions/(?P<version>[^/]+)",
+        re.IGNORECASE,
+    )
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+
+    def handle(self, match: re.Match[str], body: dict[str, Any]) -> Answer:
+        """Answer ``PUT …/tempdatarefs/…`` or ``POST …/datarefs/…``."""
+        self._plane.store.require(match["registry"])
+        if match["kind"].lower() == "tempdatarefs":
+            name = match["registry"].rsplit("/", 1)[-1]
+            asset_id = (
+                body.get("assetId") or f"azureml://registries/{name}/{match['name']}/{match['version']}"
+            )
+            reference = {"assetId": asset_id, "temporaryDataReferenceType": "TemporaryBlobReference"}
+            return Answer(200, reference | pending_upload(self._plane))
+        uri = str(body.get("blobUri"))
+        container, path = self._plane.blobs.locate(uri)
+        signature = self._plane.blobs.sas_token(container, permissions="rl")
+        credential = {
+            "credentialType": "SAS",
+            "sasUri": f"{self._plane.blobs.url(container, path)}?{signature}",
+        }
+        return Answer(200, {"blobReferenceForConsumption": {"blobUri": uri, "credential": credential}})
 
 
 def fill_registry(base_url: str, body: dict[str, Any]) -> None:

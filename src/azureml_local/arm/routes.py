@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from azureml_local import api_versions
-from azureml_local.arm import assets, batch, jobs, online, registries, schedules, target, workspaces
+from azureml_local.arm import (
+    asset_kinds,
+    batch,
+    jobs,
+    online_deployments,
+    online_endpoints,
+    registries,
+    schedules,
+    target,
+    workspaces,
+)
 from azureml_local.arm.family import Answer, Call, Family
 from azureml_local.errors import AzureError
 from azureml_local.store import PROVIDER
@@ -23,19 +33,14 @@ _OPERATION = re.compile(
     r"/(?P<view>mfeOperationsStatus|mfeOperationResults)/(?P<id>[^/]+)",
     re.IGNORECASE,
 )
-_UPLOAD = re.compile(
-    rf"{target.REGISTRY_DATA_PLANE}(?P<registry>/subscriptions/.+/registries/[^/]+)"
-    r"/tempdatarefs/(?P<name>[^/]+)/versions/(?P<version>[^/]+)",
-    re.IGNORECASE,
-)
 _JSON_LIMIT = 16 * 1024 * 1024
 _FAMILIES = (
     workspaces.Workspaces,
     workspaces.Datastores,
     workspaces.Computes,
     jobs.Jobs,
-    online.OnlineEndpoints,
-    online.OnlineDeployments,
+    online_endpoints.OnlineEndpoints,
+    online_deployments.OnlineDeployments,
     batch.BatchEndpoints,
     batch.BatchDeployments,
     schedules.Schedules,
@@ -49,7 +54,8 @@ class ResourceManager:
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
         made: list[Family] = [family(plane) for family in _FAMILIES]
-        made += assets.families(plane)
+        made += asset_kinds.families(plane)
+        self._references = registries.DataReferences(plane)
         self._families = {family.kind: family for family in made}
         self._actions = sorted({action for family in made for action in family.actions})
 
@@ -74,9 +80,9 @@ class ResourceManager:
         if operation:
             api_versions.check(query.get("api-version"), "workspaces", location=self._plane.config.location)
             return self._operation(operation["view"], operation["id"], path)
-        upload = _UPLOAD.fullmatch(path)
-        if upload:
-            return self._registry_upload(upload)
+        reference = self._references.path.fullmatch(path.removeprefix(target.REGISTRY_DATA_PLANE))
+        if reference:
+            return self._references.handle(reference, _parsed(raw) or {})
         found = target.parse(path, self._families, self._actions)
         api_versions.check(
             query.get("api-version"),
@@ -124,16 +130,6 @@ class ResourceManager:
             )
         resource = self._plane.store.get(operation.resource_id)
         return Answer(200, resource.body) if resource else Answer(204)
-
-    def _registry_upload(self, match: re.Match[str]) -> Answer:
-        self._plane.store.require(target.parse(match["registry"], self._families, ()).id)
-        upload = assets.pending_upload(self._plane)
-        asset_id = (
-            f"azureml://registries/{match['registry'].rsplit('/', 1)[-1]}/{match['name']}/{match['version']}"
-        )
-        return Answer(
-            200, {"assetId": asset_id, "temporaryDataReferenceType": "TemporaryBlobReference", **upload}
-        )
 
 
 def _parsed(raw: bytes) -> Any:

@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from typing_extensions import override
+
 from azureml_local import shapes
-from azureml_local.arm import listing, references
+from azureml_local.arm import listing, names, references
 from azureml_local.arm.family import Answer, Call, LongRunningFamily
-from azureml_local.errors import AzureError
+from azureml_local.errors import bad_request
 
 if TYPE_CHECKING:
     from azureml_local.store import Resource
@@ -28,9 +30,9 @@ class Schedules(LongRunningFamily):
     kind = "workspaces/schedules"
     shape = "Schedule"
     can_delete = True
-    name_pattern = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
-    name_rule = "letters, digits, '-' and '_', beginning with a letter or digit"
+    name_rule = names.RESOURCE
 
+    @override
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Refuse bad triggers and monitors of what does not exist."""
         problems: list[shapes.Problem] = []
@@ -42,6 +44,7 @@ class Schedules(LongRunningFamily):
         if problems:
             raise shapes.invalid(problems)
 
+    @override
     def fill(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Set what the server sets."""
         properties = body["properties"]
@@ -51,13 +54,12 @@ class Schedules(LongRunningFamily):
         properties["tags"] = properties.get("tags") or {}
         properties["properties"] = properties.get("properties") or {}
 
+    @override
     def list_(self, call: Call) -> Answer:
         """Filter by what is enabled; schedules have a view of their own and no archive."""
         view = call.query.get("listviewtype", "All")
         if view.lower() not in _VIEWS:
-            raise AzureError(
-                400, "BadRequest", f"The value '{view}' is not valid for ListViewType.", target="listViewType"
-            )
+            raise bad_request(f"The value '{view}' is not valid for ListViewType.", target="listViewType")
         wanted = _VIEWS[view.lower()]
         schedules = self.store.children(call.target.id)
         chosen = [r for r in schedules if wanted is None or r.properties["isEnabled"] is wanted]
@@ -75,14 +77,11 @@ class Schedules(LongRunningFamily):
                 self._deployment_id(deployment),
                 f"{where}.monitoringTarget.deploymentId",
             )
-        emails = (
-            (definition.get("alertNotificationSettings") or {}).get("emailNotificationSettings") or {}
-        ).get("emails") or []
         problems += [
             shapes.problem(
                 "InvalidValue", f"'{email}' is not an e-mail address.", f"{where}.alertNotificationSettings"
             )
-            for email in emails
+            for email in _emails(definition)
             if not _EMAIL.fullmatch(email)
         ]
         if not definition.get("signals"):
@@ -96,6 +95,18 @@ class Schedules(LongRunningFamily):
             return reference
         endpoint, deployment = parts
         return f"{self.plane.config.workspace_id}/onlineEndpoints/{endpoint}/deployments/{deployment}"
+
+
+def _emails(definition: dict[str, Any]) -> list[str]:
+    # Plural in the latest version, singular in the one that the SDK sends.
+    for outer, inner in (
+        ("alertNotificationSettings", "emailNotificationSettings"),
+        ("alertNotificationSetting", "emailNotificationSetting"),
+    ):
+        settings = (definition.get(outer) or {}).get(inner) or {}
+        if settings.get("emails"):
+            return list(settings["emails"])
+    return []
 
 
 def _check_trigger(trigger: dict[str, Any], problems: list[shapes.Problem]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
+from azureml_local.arm import names
 from azureml_local.arm.family import Answer, Call, Family
-from azureml_local.errors import AzureError
+from azureml_local.errors import bad_request
 
 if TYPE_CHECKING:
     from azureml_local.plane import ControlPlane
@@ -22,6 +24,7 @@ class Workspaces(Family):
 
     kind = "workspaces"
 
+    @override
     def list_(self, call: Call) -> Answer:
         """Return the workspaces of the resource group."""
         return Answer(200, {"value": [resource.body for resource in self.store.children(call.target.id)]})
@@ -33,33 +36,30 @@ class Datastores(Family):
     kind = "workspaces/datastores"
     shape = "Datastore"
     can_delete = True
-    name_pattern = re.compile(r"[a-zA-Z0-9_]{1,255}")  # datastore names take no hyphen
-    name_rule = "letters, digits and underscores, at most 255"
+    name_rule = names.DATASTORE
 
     def __init__(self, plane: ControlPlane) -> None:
         super().__init__(plane)
         self.actions = {"listSecrets": self._list_secrets}
 
+    @override
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Refuse kinds and accounts that have no stand-in here."""
         properties = body["properties"]
         if properties["datastoreType"] != "AzureBlob":
-            raise AzureError(
-                400,
-                "UserError",
-                f"Datastores of type '{properties['datastoreType']}' are not supported by the embedded control "
-                "plane; it has blob storage alone.",
+            raise bad_request(
+                f"Datastores of type '{properties['datastoreType']}' are not supported by the embedded "
+                "control plane; it has blob storage alone.",
                 target="properties.datastoreType",
             )
         if properties.get("accountName") != self.plane.blobs.account:
-            raise AzureError(
-                400,
-                "UserError",
+            raise bad_request(
                 f"The storage account '{properties.get('accountName')}' was not found; there is "
                 f"'{self.plane.blobs.account}'.",
                 target="properties.accountName",
             )
 
+    @override
     def fill(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Keep the default flag and hide the secrets."""
         properties = body["properties"]
@@ -67,6 +67,7 @@ class Datastores(Family):
         properties["credentials"] = {"credentialsType": properties["credentials"]["credentialsType"]}
         self.plane.blobs.create_container(properties["containerName"])
 
+    @override
     def chosen(self, call: Call, resources: list[Resource]) -> list[Resource]:
         """Filter by ``isDefault`` and ``names``."""
         names = {name.strip() for name in call.query.get("names", "").split(",") if name.strip()}
@@ -77,10 +78,11 @@ class Datastores(Family):
             if (not default or resource.properties.get("isDefault")) and (not names or resource.name in names)
         ]
 
+    @override
     def refuse_delete(self, call: Call, resource: Resource) -> None:
         """Keep the default datastore."""
         if resource.properties.get("isDefault"):
-            raise AzureError(400, "UserError", "The default datastore cannot be deleted.", target="name")
+            raise bad_request("The default datastore cannot be deleted.", target="name")
 
     def _list_secrets(self, call: Call) -> Answer:
         resource = self.store.require(call.target.id)
@@ -94,6 +96,7 @@ class Computes(Family):
 
     kind = "workspaces/computes"
 
+    @override
     def chosen(self, call: Call, resources: list[Resource]) -> list[Resource]:
         """Filter by type."""
         wanted = call.query.get("computetype", "").lower()
