@@ -1,0 +1,121 @@
+"""The tree of commands, and what happens to an error that reaches its root."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import typer
+
+from mlops.cli.output import Output
+from mlops.errors import ControlPlaneError, ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from azure.core.exceptions import HttpResponseError
+
+__all__ = ["application", "run"]
+
+
+def application() -> typer.Typer:
+    """Return the whole command line."""
+    from mlops.cli import demo, local, model, pipeline, serving, settings_command
+
+    app = typer.Typer(
+        name="mlops",
+        help="Machine learning on Azure, and the same loop on this machine.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for module in (demo, model, serving):
+        module.add_commands(app)
+    for name, module in (("local", local), ("pipeline", pipeline), ("settings", settings_command)):
+        app.add_typer(module.commands(), name=name)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    _quiet_sdk()
+    output = Output(as_json="--json" in arguments)
+    try:
+        result = application()(args=list(arguments), prog_name="mlops", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stdout.write(error.format_message() + "\n")
+        code = 0
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (KeyboardInterrupt, click.Abort):
+        output.errors.print("interrupted; run the same command again to continue")
+        code = 130
+    except Exception as error:
+        known = error if isinstance(error, ProjectError) else _from_sdk(error)
+        if known is None:
+            raise
+        output.error(known)
+        code = known.exit_code
+    return code
+
+
+def _quiet_sdk() -> None:
+    """Keep libraries from sending usage data or printing notices between our lines of progress."""
+    logging.getLogger("azure.ai.ml._utils._experimental").setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("AZURE_CORE_COLLECT_TELEMETRY", "0")
+
+
+def _from_sdk(error: Exception) -> ProjectError | None:
+    """Say what the SDK or the network reported in this project's words; None when it is neither."""
+    module = type(error).__module__.partition(".")[0]
+    if module not in {"azure", "requests", "msal"}:
+        return None
+    from azure.ai.ml.exceptions import MlException
+    from azure.core.exceptions import (
+        AzureError,
+        ClientAuthenticationError,
+        HttpResponseError,
+        ServiceRequestError,
+    )
+
+    message = " ".join(str(error).split())
+    if isinstance(error, ClientAuthenticationError):
+        return ControlPlaneError("Azure did not accept the login.", got=message, next_step="az login")
+    if isinstance(error, ServiceRequestError):
+        return ControlPlaneError(
+            "The control plane does not answer.",
+            got=message,
+            next_step="mlops local status, or check the network",
+        )
+    if isinstance(error, HttpResponseError):
+        code = error.error.code if error.error else None
+        return ControlPlaneError(
+            "The control plane refused a request.",
+            where=_address(error),
+            got=f"{error.status_code} {code or error.reason}: {message}",
+        )
+    if isinstance(error, (AzureError, MlException, OSError)):
+        return ControlPlaneError("The control plane could not do what was asked.", got=message)
+    return None
+
+
+def _address(error: HttpResponseError) -> str | None:
+    """Return which resource a request was for, without the query, which may carry a signature."""
+    request = getattr(error.response, "request", None)
+    return str(request.url).partition("?")[0] if request is not None else None

@@ -1,0 +1,55 @@
+"""The command, and what it leaves behind: `summary.json` and `report.html`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from mlops.cli.context import JsonOption, Session, UseCaseOption
+from mlops.client import Home
+from mlops.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlops.cli.demo.story import Story
+
+__all__ = ["add_commands", "demo"]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    app.command("demo", epilog="Example: `mlops demo`")(demo)
+
+
+def demo(usecase: UseCaseOption = "classical", as_json: JsonOption = False) -> None:
+    """Train, gate, register, deploy and serve a real model on this machine; no account, no input.
+
+    Exit code 1 when a step did not do what it should.
+    """
+    from mlops.cli.demo.story import Story
+
+    session = Session.open("local", as_json=as_json)
+    folder = session.home.path / "demo"
+    story = Story(Session(session.settings, Home(folder), session.output), session.usecase(usecase))
+    try:
+        story.run()
+    finally:
+        # Also what went wrong is worth reading, and a report is where people look first.
+        report = _write(story, folder)
+    session.output.result(story.summary(report), f"{story.verdict()}\nreport: {report}")
+    if not story.ok:
+        raise typer.Exit(1)
+    session.output.progress(
+        f"look around: export MLOPS_HOME={folder}; .venv/bin/mlops local up; "
+        f".venv/bin/mlops score --data {folder}/data/{usecase}/stream.parquet"
+    )
+
+
+def _write(story: Story, folder: Path) -> Path:
+    from mlops.cli.demo.report import render
+
+    report = write_text(folder / "report.html", render(story))
+    write_json(folder / "summary.json", story.summary(report))
+    return report

@@ -1,0 +1,115 @@
+"""The demo's page: one self-contained file that opens without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from mlops.scoring import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlops.cli.demo.story import Story
+
+__all__ = ["render"]
+
+METRICS: Final = {
+    "roc_auc": ("ROC AUC", "higher is better"),
+    "log_loss": ("log loss", "lower is better"),
+    "brier_score": ("Brier score", "lower is better"),
+    "calibration_error": ("calibration error", "lower is better"),
+}
+MODELS: Final = {"first": "first model", "challenger": "challenger", "worse": "worse on purpose"}
+_BARS: Final = 40
+
+
+def render(story: Story) -> str:
+    """Return the page of a run, also of one that failed half-way."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        title=story.usecase.title,
+        verdict=story.verdict(),
+        ok=story.ok,
+        steps=_steps(story),
+        models=_models(story),
+        metrics=METRICS,
+        gates=[(MODELS[name], trained.gate) for name, trained in story.trained.items()],
+        rollouts=[(MODELS[name], result) for name, result in story.rollouts.items()],
+        serving=summarize(story.exchanges) if story.exchanges else None,
+        latencies=histogram([exchange.latency_ms for exchange in story.exchanges if exchange.status]),
+        collected=story.collected,
+        names=story.session.settings.names,
+        endpoint=story.session.settings.names.endpoint(story.usecase.name),
+    )
+
+
+def _steps(story: Story) -> list[dict[str, Any]]:
+    """Return each step with where its bar starts and how long it is, in percent of the run."""
+    total = sum(step.seconds for step in story.steps) or 1.0
+    rows, start = [], 0.0
+    for step in story.steps:
+        rows.append(
+            {
+                **step.to_dict(),
+                "start": round(100 * start / total, 2),
+                "width": max(round(100 * step.seconds / total, 2), 0.4),
+            }
+        )
+        start += step.seconds
+    return rows
+
+
+def _models(story: Story) -> list[dict[str, Any]]:
+    """Return each trained model with its metrics on the held-out rows."""
+    rows = []
+    for name, trained in story.trained.items():
+        result = story.rollouts.get(name)
+        rows.append(
+            {
+                "name": MODELS[name],
+                "model": result.model if result else "not registered",
+                "verdict": trained.gate["verdict"],
+                "metrics": trained.evaluation["models"]["candidate"].get("metrics", {}),
+            }
+        )
+    return rows
+
+
+def histogram(values: Sequence[float]) -> dict[str, Any] | None:
+    """Return bars of equal width up to the 99th percentile, and what lies beyond, for drawing.
+
+    Parameters
+    ----------
+    values
+        Latencies in milliseconds.
+    """
+    if not values:
+        return None
+    ordered = sorted(values)
+    limit = ordered[int(0.99 * (len(ordered) - 1))] or 1.0
+    counts = [0] * _BARS
+    beyond = 0
+    for value in ordered:
+        if value > limit:
+            beyond += 1
+        else:
+            counts[min(int(value / limit * _BARS), _BARS - 1)] += 1
+    highest = max(counts)
+    bars = [
+        {
+            "x": position,
+            "height": round(100 * count / highest, 2),
+            "label": f"{position * limit / _BARS:.0f} to {(position + 1) * limit / _BARS:.0f} ms: {count}",
+        }
+        for position, count in enumerate(counts)
+    ]
+    return {"bars": bars, "limit": limit, "beyond": beyond}

@@ -1,0 +1,306 @@
+"""The verbs behind the commands, so that ``mlops train`` and ``mlops demo`` do the same thing.
+
+Each is safe to repeat: data, environments and steps are known by their content, a job's model is
+registered once, and a rollout goes on from where the endpoint says it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops.errors import PipelineError, UsageError
+from mlops.jobs import JobRun, download_output, follow, submit
+from mlops.settings import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from azure.ai.ml.entities import PipelineJob
+
+    from mlops.candidate import Candidate
+    from mlops.cli.context import Session
+    from mlops.model_version import ModelVersion
+    from mlops.rollout import RolloutProgress, RolloutResult
+    from mlops.scoring import Exchange
+    from mlops.usecase import UseCase
+
+__all__ = [
+    "Trained",
+    "checked_job",
+    "deploy",
+    "evaluated",
+    "register",
+    "replay",
+    "sample_of",
+    "train",
+    "train_and_follow",
+]
+
+REPLAY_ROWS = 1
+"""Rows a request when a stream is replayed: what one user sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training job that completed, with what it says of its model.
+
+    Parameters
+    ----------
+    run
+        The job.
+    candidate
+        Its model and verdict, downloaded.
+    gate, evaluation, lineage
+        The content of ``gate.json``, ``evaluation.json`` and ``lineage.json``.
+    data
+        The training data asset.
+    """
+
+    run: JobRun
+    candidate: Candidate
+    gate: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    lineage: Mapping[str, Any]
+    data: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the gate lets the model in."""
+        return self.gate.get("verdict") == "pass"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a command prints as JSON."""
+        return {
+            "job": self.run.name,
+            "seconds": round(self.run.seconds, 1),
+            "data": self.data,
+            "gate": dict(self.gate),
+            "metrics": {
+                role: entry.get("metrics") for role, entry in self.evaluation.get("models", {}).items()
+            },
+        }
+
+
+def sample_of(session: Session, usecase: UseCase) -> Any:
+    """Write the use case's sample data below the home folder and return where each part is.
+
+    Raises
+    ------
+    UsageError
+        The use case ships no sample.
+    """
+    try:
+        module = importlib.import_module(f"usecases.{usecase.name}.sample")
+    except ModuleNotFoundError as error:
+        if error.name != f"usecases.{usecase.name}.sample":
+            raise
+        raise UsageError(
+            f"The use case {usecase.name} ships no sample data.",
+            where=f"src/usecases/{usecase.name}",
+            next_step="name your own: --data PATH",
+        ) from None
+    return module.write(session.home.path / "data" / usecase.name)
+
+
+def checked_job(
+    session: Session,
+    usecase: UseCase,
+    *,
+    training_data: str,
+    champion: str | None = None,
+    overrides: Mapping[str, int | float | str] | None = None,
+) -> PipelineJob:
+    """Build the training job and refuse one that the service would refuse later.
+
+    Raises
+    ------
+    PipelineError
+        The validator found problems.
+    """
+    from pipelines import training, validation
+
+    job = training.build(
+        session.settings, usecase, training_data=training_data, champion=champion, overrides=overrides
+    )
+    problems = validation.check(job)
+    if problems:
+        raise PipelineError(
+            f"The pipeline of {usecase.name} has {len(problems)} problem(s).",
+            where=f"pipelines/{usecase.name}",
+            got="\n".join(str(problem) for problem in problems),
+            next_step="mend them, then: mlops pipeline validate",
+        )
+    return job
+
+
+def train(
+    session: Session,
+    usecase: UseCase,
+    *,
+    data: Path | None = None,
+    overrides: Mapping[str, int | float | str] | None = None,
+) -> tuple[str, str]:
+    """Submit the training job against the present champion; return its name and its data asset."""
+    from mlops.assets import ensure_data, ensure_environment
+    from mlops.registry import ModelRegistry
+    from pipelines.environments import training_environment
+
+    progress = session.output.progress
+    file = data or sample_of(session, usecase).training
+    asset = ensure_data(session.client, f"{usecase.name}-training", file)
+    progress(f"data: {asset}")
+    progress(f"environment: {ensure_environment(session.client, training_environment(session.settings))}")
+    champion = ModelRegistry(session.client).champion(session.settings.names.model(usecase.name))
+    progress(f"champion: {champion.reference if champion else 'none yet'}")
+    job = checked_job(
+        session,
+        usecase,
+        training_data=f"azureml:{asset}",
+        champion=champion.reference if champion else None,
+        overrides=overrides,
+    )
+    name = submit(session.client, job)
+    progress(f"job: {name}")
+    return name, asset
+
+
+def train_and_follow(
+    session: Session,
+    usecase: UseCase,
+    *,
+    data: Path | None = None,
+    overrides: Mapping[str, int | float | str] | None = None,
+) -> Trained:
+    """Submit the training job, follow it to its end, and fetch its verdict."""
+    name, asset = train(session, usecase, data=data, overrides=overrides)
+    run = follow(session.client, name, progress=session.output.progress)
+    return evaluated(session, run, asset)
+
+
+def evaluated(session: Session, run: JobRun, data: str | None = None) -> Trained:
+    """Fetch the model, the verdict and the evaluation of a completed job."""
+    from mlops.candidate import download_candidate
+
+    folder = session.home.path / "jobs" / run.name
+    candidate = download_candidate(session.client, run.name, folder)
+    evaluation = download_output(session.client, run.name, "evaluation", folder)
+    return Trained(
+        run=run,
+        candidate=candidate,
+        gate=_read_json(candidate.gate),
+        evaluation=_read_json(next(evaluation.rglob("evaluation.json"), evaluation)),
+        lineage=_read_json(candidate.gate.parent / "lineage.json"),
+        data=data or _training_data(session, run.name),
+    )
+
+
+def register(session: Session, usecase: UseCase, trained: Trained) -> ModelVersion:
+    """Register a job's model if its gate passed; it challenges the champion until it serves."""
+    from mlops.registry import Lineage, ModelRegistry
+
+    registry = ModelRegistry(session.client)
+    lineage = Lineage(
+        usecase=usecase.name,
+        data=trained.data,
+        environment=str(trained.lineage.get("environment")),
+        code=str(trained.lineage.get("code_sha256")),
+    )
+    name = session.settings.names.model(usecase.name)
+    version = registry.register(name, trained.candidate, lineage)
+    champion = registry.champion(name)
+    if champion is not None and champion.version == version.version:
+        return champion
+    return registry.set_challenger(name, version.version)
+
+
+def deploy(
+    session: Session,
+    usecase: UseCase,
+    *,
+    version: str | None = None,
+    traffic: Path | None = None,
+    progress: Callable[[RolloutProgress], None] | None = None,
+    on_exchange: Callable[[Exchange], None] | None = None,
+) -> tuple[ModelVersion, RolloutResult]:
+    """Roll a version out, and make it champion once it serves everything.
+
+    Parameters
+    ----------
+    version
+        The version to deploy; the challenger, else the champion, by default.
+    traffic
+        Rows to judge the new deployment with; the sample's stream by default.
+
+    Raises
+    ------
+    UsageError
+        There is no version to deploy.
+    """
+    from functools import partial
+
+    from mlops.assets import ensure_environment
+    from mlops.registry import ModelRegistry
+    from mlops.rollout import Expectation, RolloutPolicy
+    from mlops.rollout import deploy as roll_out
+    from pipelines import scoring
+    from pipelines.environments import serving_environment
+
+    name = session.settings.names.model(usecase.name)
+    registry = ModelRegistry(session.client)
+    chosen = registry.get(name, version) if version else registry.challenger(name) or registry.champion(name)
+    if chosen is None:
+        raise UsageError(
+            f"There is no model of {usecase.name} to deploy.",
+            where=f"model {name}",
+            expected="a version that is challenger or champion",
+            next_step=f"mlops train --usecase {usecase.name}",
+        )
+    reference = chosen.reference
+    ensure_environment(session.client, serving_environment(session.settings))
+    file = traffic or sample_of(session, usecase).stream
+    result = roll_out(
+        session.client,
+        endpoint=scoring.endpoint(session.settings, usecase),
+        deployment=lambda color: scoring.deployment(session.settings, usecase, model=reference, color=color),
+        policy=RolloutPolicy.from_settings(session.settings),
+        sample=_read_json(ROOT / usecase.serving.sample_request),
+        expectation=Expectation(),
+        traffic=partial(replay, file),
+        progress=progress or (lambda event: session.output.progress(f"  {event.step}: {event.message}")),
+        on_exchange=on_exchange,
+    )
+    if result.ok:
+        chosen = registry.set_champion(name, chosen.version)
+    return chosen, result
+
+
+def replay(file: Path) -> Iterable[dict[str, Any]]:
+    """Yield a file's rows as the request bodies of single users, again and again in order."""
+    from mlops.scoring import batches, read_rows
+
+    while True:
+        for batch in batches(read_rows(file), size=REPLAY_ROWS):
+            yield batch.body
+
+
+def _training_data(session: Session, job: str) -> str:
+    """Return the data asset that a job was given, as ``name:version``."""
+    path = str(session.client.jobs.get(job).inputs["training_data"].path)
+    if "/data/" in path:  # an ARM id
+        name, _, version = path.rpartition("/data/")[2].partition("/versions/")
+        return f"{name}:{version}"
+    return path.removeprefix("azureml:")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PipelineError("A step's report cannot be read.", where=str(path), got=error) from error
+    if not isinstance(content, dict):
+        raise PipelineError("A step's report is no JSON object.", where=str(path), got=type(content).__name__)
+    return content
