@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 from typing import TYPE_CHECKING
 
+import numpy as np
+from scipy import special  # type: ignore[import-untyped, unused-ignore]
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "Interval",
@@ -17,8 +20,6 @@ __all__ = [
     "proportion_interval",
     "quantile_interval",
 ]
-
-_BISECTIONS = 60  # each halves the error: far below the precision of a double
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +41,7 @@ def binomial_tail(successes: int, trials: int, probability: float) -> float:
     """
     if successes <= 0:
         return 1.0
-    if successes > trials or probability <= 0.0:
-        return 0.0
-    if probability >= 1.0:
-        return 1.0
-    log_p, log_q = math.log(probability), math.log1p(-probability)
-
-    def term(count: int) -> float:
-        ways = math.lgamma(trials + 1) - math.lgamma(count + 1) - math.lgamma(trials - count + 1)
-        return math.exp(ways + count * log_p + (trials - count) * log_q)
-
-    # Add up the shorter side.
-    if successes > trials / 2:
-        return min(1.0, math.fsum(term(count) for count in range(successes, trials + 1)))
-    return max(0.0, 1.0 - math.fsum(term(count) for count in range(successes)))
+    return float(special.bdtrc(successes - 1, trials, probability)) if successes <= trials else 0.0
 
 
 def proportion_interval(successes: int, trials: int, confidence: float) -> Interval:
@@ -68,14 +56,10 @@ def proportion_interval(successes: int, trials: int, confidence: float) -> Inter
     confidence
         Of each bound, such as 0.95.
     """
-    alpha = 1.0 - confidence
-    lower = 0.0
-    if successes > 0:
-        lower = _solve(lambda p: binomial_tail(successes, trials, p) < alpha)
-    upper = 1.0
-    if successes < trials:
-        upper = _solve(lambda p: 1.0 - binomial_tail(successes + 1, trials, p) >= alpha)
-    return Interval(lower, successes / trials, upper)
+    failures = trials - successes
+    lower = special.betaincinv(successes, failures + 1, 1.0 - confidence) if successes else 0.0
+    upper = special.betaincinv(successes + 1, failures, confidence) if failures else 1.0
+    return Interval(float(lower), successes / trials, float(upper))
 
 
 def quantile_interval(values: Sequence[float], share: float, confidence: float) -> Interval:
@@ -95,13 +79,15 @@ def quantile_interval(values: Sequence[float], share: float, confidence: float) 
     """
     ordered = sorted(values)
     count = len(ordered)
-    lower_rank = _largest(count, lambda rank: binomial_tail(rank, count, share) >= confidence)
-    below_upper = _largest(count, lambda rank: 1.0 - binomial_tail(rank, count, share) < confidence)
+    # How sure it is that at least 1, 2, ... of the values are below the quantile; it falls.
+    below = special.bdtrc(np.arange(count), count, share)
+    lower_rank = int((below >= confidence).sum())
+    upper_rank = int((1.0 - below < confidence).sum()) + 1
     rank = min(max(math.ceil(share * count), 1), count)
     return Interval(
         lower=ordered[lower_rank - 1] if lower_rank else -math.inf,
         value=ordered[rank - 1],
-        upper=ordered[below_upper] if below_upper < count else math.inf,
+        upper=ordered[upper_rank - 1] if upper_rank <= count else math.inf,
     )
 
 
@@ -125,21 +111,3 @@ def mean_difference(values: Sequence[float], reference: Sequence[float], confide
     error = math.hypot(stdev(values) / math.sqrt(len(values)), stdev(reference) / math.sqrt(len(reference)))
     margin = NormalDist().inv_cdf(confidence) * error
     return Interval(max(distance - margin, 0.0) / scale, distance / scale, (distance + margin) / scale)
-
-
-def _solve(small_enough: Callable[[float], bool]) -> float:
-    """Return where a condition that holds from 0 on stops holding, between 0 and 1."""
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if small_enough(middle) else (low, middle)
-    return (low + high) / 2
-
-
-def _largest(count: int, holds: Callable[[int], bool]) -> int:
-    """Return the largest rank up to `count` for which a condition that holds from 0 on still holds."""
-    low, high = 0, count + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
