@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from typing import TYPE_CHECKING
 
-import click
 import typer
 
 from mlops.cli.output import Output
@@ -52,19 +50,10 @@ def run(arguments: Sequence[str]) -> int:
     _quiet_sdk()
     output = Output(as_json="--json" in arguments)
     try:
-        result = application()(args=list(arguments), prog_name="mlops", standalone_mode=False)
-        code = result if isinstance(result, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.stdout.write(error.format_message() + "\n")
+        application()(args=list(arguments), prog_name="mlops")
         code = 0
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except (KeyboardInterrupt, click.Abort):
-        output.errors.print("interrupted; run the same command again to continue")
-        code = 130
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 2
     except Exception as error:
         known = error if isinstance(error, ProjectError) else _from_sdk(error)
         if known is None:
