@@ -44,6 +44,11 @@ class AgentConnection(asyncio.Protocol):
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
 
+    def close(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
     def data_received(self, data: bytes) -> None:
         """Answer each request that is complete."""
         self._received += data
@@ -84,4 +89,4 @@ class AgentConnection(asyncio.Protocol):
         )
         if close:
             self._received.clear()
-            self._transport.close()
+            self.close()

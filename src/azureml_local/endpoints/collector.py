@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 import uuid
+import weakref
 from typing import TYPE_CHECKING
 
 from azureml_local.endpoints.agent_protocol import AgentConnection
@@ -67,6 +68,7 @@ class CollectorAgent:
         self._instance_id = instance_id
         self._log = AppendLog(blobs)
         self._server: asyncio.Server | None = None
+        self._connections: weakref.WeakSet[AgentConnection] = weakref.WeakSet()
         self._last_event = time.monotonic()
         self.collected = 0
 
@@ -76,7 +78,7 @@ class CollectorAgent:
             await asyncio.to_thread(repair, self._blobs.path(container, folder))
         self._log.start()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: AgentConnection(self._take), "127.0.0.1", 0)
+        self._server = await loop.create_server(self._connection, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
@@ -95,6 +97,8 @@ class CollectorAgent:
         """Stop listening and write what has come."""
         if self._server is not None:
             self._server.close()
+            for connection in list(self._connections):
+                connection.close()
             await self._server.wait_closed()
             self._server = None
         await self._log.close()
@@ -117,6 +121,11 @@ class CollectorAgent:
         line = event_line(event, source=self._deployment.id, blob_url=blob_url)
         self._log.add(container, f"{period}/{self._instance_id}.jsonl", line)
         self.collected += 1
+
+    def _connection(self) -> AgentConnection:
+        connection = AgentConnection(self._take)
+        self._connections.add(connection)
+        return connection
 
     def _take(self, request_line: str, headers: Mapping[str, str], payload: bytes) -> tuple[int, str]:
         self._last_event = time.monotonic()
