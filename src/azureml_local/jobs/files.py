@@ -19,7 +19,7 @@ _READ_ONLY: Final = 0o444
 
 
 def copy(source: Path, target: Path, *, read_only: bool) -> None:
-    """Copy a file or a folder; the copy shares blocks where the file system can, and never a name or an inode.
+    """Copy a file or a folder; the copy shares blocks where the file system can, never an inode.
 
     A node may do to its copy what it likes: what is stored stays as it is.
     """

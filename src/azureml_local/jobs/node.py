@@ -162,7 +162,7 @@ def _identity(
 
 
 def _reuse(task: Task, services: Services, run: str, outputs: Mapping[str, str]) -> Result:
-    """Take the outputs of a run that did the same; what the pipeline itself hands out is copied to its place."""
+    """Take the outputs of a run that did the same; what the pipeline hands out is copied to its place."""
     kept = dict(outputs)
     for name, target in task.node.outputs.items():
         if target.parent or target.uri:
@@ -214,8 +214,8 @@ def _run_command(
         raise AzureError(
             400,
             "UserError",
-            f"Execution failed. User process {how}. Please check log file '{STANDARD_LOG}' for error details. "
-            f"Error: {_tail(log)}",
+            f"Execution failed. User process {how}. Please check log file '{STANDARD_LOG}' for error "
+            f"details. Error: {_tail(log)}",
         )
 
 
