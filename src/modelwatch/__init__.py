@@ -1,0 +1,59 @@
+"""Measures what changed between a baseline and production: data, predictions, attributions, performance.
+
+Nothing heavy is imported before it is used: names below load on first access.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from modelwatch.comparing import compare
+    from modelwatch.contract import ColumnContract, Contract, Role
+    from modelwatch.measuring import measure
+    from modelwatch.metrics import AZUREML, METRICS, ROBUST
+    from modelwatch.profiles import ColumnProfile, Profile
+    from modelwatch.profiling import profile
+    from modelwatch.results import Measurement, Status
+
+_HOMES = {
+    "AZUREML": "metrics",
+    "METRICS": "metrics",
+    "ROBUST": "metrics",
+    "ColumnContract": "contract",
+    "ColumnProfile": "profiles",
+    "Contract": "contract",
+    "Measurement": "results",
+    "Profile": "profiles",
+    "Role": "contract",
+    "Status": "results",
+    "compare": "comparing",
+    "measure": "measuring",
+    "profile": "profiling",
+}
+
+__all__ = [
+    "AZUREML",
+    "METRICS",
+    "ROBUST",
+    "ColumnContract",
+    "ColumnProfile",
+    "Contract",
+    "Measurement",
+    "Profile",
+    "Role",
+    "Status",
+    "compare",
+    "measure",
+    "profile",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

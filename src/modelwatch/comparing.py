@@ -1,0 +1,203 @@
+"""Comparing a production profile with its frozen baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from modelwatch import schema
+from modelwatch.azureml import feature_kind
+from modelwatch.contract import Role
+from modelwatch.drift import measure_drift
+from modelwatch.hints import hint
+from modelwatch.judging import ALPHA, judge_all
+from modelwatch.metrics import (
+    AZUREML,
+    CATEGORICAL,
+    METRICS,
+    NUMERICAL,
+    ROBUST,
+    Family,
+    Metric,
+    metric,
+    require_definition,
+)
+from modelwatch.quality import PROFILED_QUALITY, measure_quality
+from modelwatch.results import Measurement, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from modelwatch.contract import Contract
+    from modelwatch.distributions import Distribution
+    from modelwatch.profiles import ColumnProfile, Profile
+
+DRIFT_METRICS = tuple(name for name, entry in METRICS.items() if entry.family is Family.DRIFT)
+PROFILE_METRICS = (*DRIFT_METRICS, *PROFILED_QUALITY, "schema_change")
+# Columns of these roles differ between any two windows by nature.
+_INCOMPARABLE = frozenset({Role.IDENTIFIER, Role.EVENT_TIME, Role.IGNORED})
+
+
+def compare(
+    baseline: Profile,
+    production: Profile,
+    *,
+    definition: str = ROBUST,
+    metrics: Iterable[str] | Mapping[str, float] | None = None,
+    contract: Contract | None = None,
+    segment: str | None = None,
+    alpha: float = ALPHA,
+    correction: str = "bh",
+) -> list[Measurement]:
+    """Measure drift, data quality and schema changes of every column.
+
+    Parameters
+    ----------
+    baseline, production
+        Profiles, at best made with the same contract.
+    definition
+        ``robust/v1`` or ``azureml/4b41f8c``.
+    metrics
+        Metric ids, or a mapping from id to threshold; all that profiles can tell by default.
+    contract
+        Decides which columns are compared and whether as numbers or categories.
+    segment
+        Name of the segment that both profiles are of.
+    alpha
+        Largest q-value at which a value beyond its threshold is a breach.
+    correction
+        ``bh``, ``by`` or ``holm``, over the columns of each metric.
+
+    Returns
+    -------
+    list of Measurement
+        In the order of the baseline's columns. A column that cannot be compared has a status that says why
+        and takes no other down.
+
+    Raises
+    ------
+    UsageError
+        For an unknown metric or definition.
+    """
+    require_definition(definition)
+    names = list(PROFILE_METRICS if metrics is None else metrics)
+    wanted = [metric(name) for name in names]
+    thresholds = dict(metrics) if isinstance(metrics, Mapping) else {}
+    found = list(_schema_measurements(baseline, production, definition)) if "schema_change" in names else []
+    for name, column in baseline.columns.items():
+        declared = contract.get(name) if contract else None
+        if declared is not None and declared.role in _INCOMPARABLE:
+            continue
+        compared_as = declared.compared_as if declared else _compared_as(column, definition)
+        entries = [
+            entry
+            for entry in wanted
+            if _applies(entry, compared_as, definition, explicit=metrics is not None)
+        ]
+        if name not in production.columns:
+            found += [_missing(entry, name, column, definition) for entry in entries]
+            continue
+        found += _column(entries, column, production.columns[name], compared_as, definition)
+    return judge_all(
+        [replace(one, segment=segment) for one in found], thresholds, alpha=alpha, method=correction
+    )
+
+
+def _column(
+    entries: list[Metric],
+    baseline: ColumnProfile,
+    production: ColumnProfile,
+    compared_as: str,
+    definition: str,
+) -> list[Measurement]:
+    read = schema.conformed(baseline, production)
+    before, after = baseline.distribution(compared_as), read.column.distribution(compared_as)
+    cause = hint(before, after) if read.comparable else ""
+    results: list[Measurement] = []
+    for entry in entries:
+        if entry.family is Family.DRIFT:
+            result: Measurement | None = _drift(entry, before, after, definition, read)
+            result = result.noting(read.note).noting(cause) if result is not None else None
+        elif entry.id == "schema_change":
+            result = _retyped(baseline, read, definition)
+        else:
+            result = measure_quality(entry, baseline, read.column, definition)
+        if result is not None:
+            signal = "data_drift" if entry.family is Family.DRIFT else "data_quality"
+            results.append(replace(result, feature=baseline.name, signal=signal))
+    return results
+
+
+def _drift(
+    entry: Metric,
+    before: Distribution | None,
+    after: Distribution | None,
+    definition: str,
+    read: schema.Conformed,
+) -> Measurement | None:
+    if read.comparable and not (after is None and read.column.valid == 0):
+        return measure_drift(entry, before, after, definition)
+    status = Status.SCHEMA_ERROR if not read.comparable else Status.NO_DATA
+    n = before.n if before is not None else 0
+    note = "" if not read.comparable else "no value in production"
+    return Measurement(entry.id, definition, None, status, n_baseline=n, note=note)
+
+
+def _compared_as(column: ColumnProfile, definition: str) -> str:
+    if column.cells is None:
+        return CATEGORICAL
+    if definition == AZUREML and column.integer and column.cells.shift == 0:
+        distinct = column.cells.keys.size + (1 if column.missing else 0)
+        return feature_kind(distinct, column.rows, integer=True)
+    return NUMERICAL
+
+
+def _applies(entry: Metric, compared_as: str, definition: str, *, explicit: bool) -> bool:
+    if entry.family is not Family.DRIFT:
+        return True
+    kinds = entry.azureml_kinds if definition == AZUREML else entry.kinds
+    # Asked for by name, a metric answers for every column; by default only where it is defined.
+    return compared_as in kinds or (explicit and not kinds)
+
+
+def _missing(entry: Metric, name: str, column: ColumnProfile, definition: str) -> Measurement:
+    return Measurement(
+        entry.id,
+        definition,
+        None,
+        Status.SCHEMA_ERROR,
+        feature=name,
+        n_baseline=column.valid,
+        signal="data_drift" if entry.family is Family.DRIFT else "data_quality",
+        note=f"column {name!r} is missing in production",
+    )
+
+
+def _schema_measurements(baseline: Profile, production: Profile, definition: str) -> Iterator[Measurement]:
+    for change in schema.changes(baseline, production):
+        yield Measurement(
+            "schema_change",
+            definition,
+            1.0,
+            Status.SCHEMA_ERROR if change.breaking else Status.OK,
+            feature=change.column,
+            signal="data_quality",
+            n_baseline=baseline.rows,
+            n_production=production.rows,
+            note=change.note,
+        )
+
+
+def _retyped(baseline: ColumnProfile, read: schema.Conformed, definition: str) -> Measurement | None:
+    if not read.note:
+        return None
+    return Measurement(
+        "schema_change",
+        definition,
+        1.0,
+        Status.OK if read.comparable else Status.SCHEMA_ERROR,
+        n_baseline=baseline.rows,
+        n_production=read.column.rows,
+        note=read.note,
+    )

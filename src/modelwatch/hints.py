@@ -1,0 +1,93 @@
+"""What likely caused a drift: a unit, a sign, a default value, the writing of names."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from modelwatch.cells import align
+from modelwatch.distributions import CategoricalDistribution, NumericDistribution
+from modelwatch.empirical import kolmogorov_smirnov_distance
+from modelwatch.schema import normalised
+
+if TYPE_CHECKING:
+    from modelwatch.distributions import Distribution
+
+_FACTORS = {
+    1000.0: "x1000 (milli or kilo)",
+    100.0: "x100 (percent or cents)",
+    1e6: "x1,000,000",
+    60.0: "x60 (minutes and seconds)",
+    3600.0: "x3600 (hours and seconds)",
+    1e9: "x1e9 (seconds and nanoseconds)",
+}
+# A changed unit leaves the shape: quantiles agree this well after scaling back.
+_FACTOR_TOLERANCE = 0.1
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+# A default value that was never there and now fills this share of the rows.
+_FILL_SHARE = 0.02
+_NEVER = 0.001
+
+
+def hint(baseline: Distribution | None, production: Distribution | None) -> str:
+    """Return the likely cause of a difference, or an empty text."""
+    if isinstance(baseline, NumericDistribution) and isinstance(production, NumericDistribution):
+        if min(baseline.n, production.n) < len(_QUANTILES):
+            return ""
+        return _fill(baseline, production) or _unit(baseline, production) or _sign(baseline, production)
+    if isinstance(baseline, CategoricalDistribution) and isinstance(production, CategoricalDistribution):
+        return _writing(baseline, production)
+    return ""
+
+
+def _unit(baseline: NumericDistribution, production: NumericDistribution) -> str:
+    pairs = [(baseline.quantile(q), production.quantile(q)) for q in _QUANTILES]
+    ratios = [after / before for before, after in pairs if before and after]
+    if len(ratios) < 3 or min(ratios) <= 0:
+        return ""
+    middle = sorted(ratios)[len(ratios) // 2]
+    for factor, name in _FACTORS.items():
+        for scale, arrow in ((factor, "larger"), (1 / factor, "smaller")):
+            if abs(math.log(middle / scale)) < _FACTOR_TOLERANCE * 2 and all(
+                abs(math.log(ratio / middle)) < _FACTOR_TOLERANCE * 4 for ratio in ratios
+            ):
+                return f"likely cause: unit change, {arrow} by {name}"
+    return ""
+
+
+def _sign(baseline: NumericDistribution, production: NumericDistribution) -> str:
+    pair = align(baseline.cells, production.cells)
+    flipped = align(baseline.cells, production.cells.negated())
+    before = kolmogorov_smirnov_distance(pair)
+    after = kolmogorov_smirnov_distance(flipped)
+    if before > 0.3 and after < 0.15:
+        return "likely cause: sign flip"
+    return ""
+
+
+def _fill(baseline: NumericDistribution, production: NumericDistribution) -> str:
+    pair = align(baseline.cells, production.cells)
+    now = pair.production / production.n
+    then = pair.baseline / baseline.n
+    spot = int(now.argmax())
+    if now[spot] < _FILL_SHARE or then[spot] > _NEVER or production.minimum == production.maximum:
+        return ""
+    neighbours = now.copy()
+    neighbours[spot] = 0
+    if neighbours.max() * 3 > now[spot]:
+        return ""
+    low = pair.lower[spot]
+    return f"likely cause: default fill, {now[spot]:.1%} of rows are {low:.6g}, which the baseline never had"
+
+
+def _writing(baseline: CategoricalDistribution, production: CategoricalDistribution) -> str:
+    known = {normalised(name): name for name in baseline.counts}
+    twins = [
+        (name, known[normalised(name)])
+        for name in production.counts
+        if name not in baseline.counts and normalised(name) in known
+    ]
+    if not twins:
+        return ""
+    shown = ", ".join(f"{new!r} for {old!r}" for new, old in twins[:3])
+    return f"likely cause: differs only by normalisation: {shown}"

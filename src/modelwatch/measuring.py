@@ -1,0 +1,177 @@
+"""`measure`: one metric from two arrays, exact at any size that fits in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelwatch import schema
+from modelwatch.attribution import attribution_drift
+from modelwatch.azureml import feature_kind
+from modelwatch.cells import Cells
+from modelwatch.columns import Kind, as_array, is_integer, kind_of, number_block, plain, texts
+from modelwatch.distributions import CategoricalDistribution, Distribution, NumericDistribution
+from modelwatch.drift import measure_drift
+from modelwatch.errors import UsageError
+from modelwatch.judging import judged
+from modelwatch.metrics import (
+    AZUREML,
+    CATEGORICAL,
+    NUMERICAL,
+    ROBUST,
+    Family,
+    Metric,
+    metric,
+    require_definition,
+)
+from modelwatch.profiling import profile
+from modelwatch.quality import measure_quality
+
+if TYPE_CHECKING:
+    from modelwatch.results import Measurement
+
+_PERFORMANCE = (Family.CLASSIFICATION, Family.PROBABILITY, Family.REGRESSION)
+
+
+def measure(
+    metric_id: str,
+    baseline: Any,
+    production: Any,
+    *,
+    definition: str = ROBUST,
+    kind: str | None = None,
+    threshold: float | None = None,
+    **options: Any,
+) -> Measurement:
+    """Measure one metric.
+
+    Parameters
+    ----------
+    metric_id
+        An id of `modelwatch.METRICS`.
+    baseline, production
+        For drift and data quality the column then and now: anything one-dimensional, or for categories a
+        mapping from category to count. For attribution the importances then and now. For performance the
+        truth and the predictions (probabilities of the positive class, or one column a class, for metrics of
+        probabilities).
+    definition
+        ``robust/v1`` or ``azureml/4b41f8c``.
+    kind
+        ``numerical`` or ``categorical``; by default numbers and times are numerical, texts and truth values
+        categorical (Azure ML also makes integers with few values categorical).
+    threshold
+        Judge the value by it.
+    **options
+        For performance: ``average``, ``labels``, ``positive``, ``interval`` (see `modelwatch.performance`).
+
+    Returns
+    -------
+    Measurement
+        With a status for everything that can be wrong with the data.
+
+    Raises
+    ------
+    UsageError
+        For an unknown metric, definition or option.
+
+    Examples
+    --------
+    >>> measure("jensen_shannon_distance", ["a", "b"], ["a", "b"]).value
+    0.0
+    """
+    entry = metric(metric_id)
+    require_definition(definition)
+    if entry.family in _PERFORMANCE:
+        from modelwatch.performance import performance  # noqa: PLC0415
+
+        result = performance(entry.id, baseline, production, definition=definition, **options)
+        return judged(result, threshold)
+    if options:
+        raise UsageError("Unknown option", where=metric_id, got=sorted(options))
+    if entry.family is Family.ATTRIBUTION:
+        return judged(attribution_drift(baseline, production, definition=definition), threshold)
+    if entry.family is Family.DRIFT:
+        return judged(_drift(entry, baseline, production, definition, kind), threshold)
+    return judged(_quality(entry, baseline, production, definition), threshold)
+
+
+def _drift(entry: Metric, baseline: Any, production: Any, definition: str, kind: str | None) -> Measurement:
+    if isinstance(baseline, Mapping) or isinstance(production, Mapping):
+        before, after = _counted(baseline), _counted(production)
+        return measure_drift(entry, before, after, definition)
+    arrays = as_array(baseline), as_array(production)
+    compared_as = kind or _compared_as(arrays[0] if len(arrays[0]) else arrays[1], definition)
+    return measure_drift(
+        entry, distribution(arrays[0], compared_as), distribution(arrays[1], compared_as), definition
+    )
+
+
+def _counted(counts: Any) -> CategoricalDistribution:
+    if not isinstance(counts, Mapping):
+        raise UsageError("Expected counts by category on both sides", got=type(counts).__name__)
+    held = {str(name): int(rows) for name, rows in counts.items() if rows and name is not None}
+    return CategoricalDistribution(held, int(counts.get(None, 0)), 0, float(len(held)))
+
+
+def _compared_as(array: Any, definition: str) -> str:
+    kind = kind_of(array.type)
+    if kind not in (Kind.NUMBER, Kind.TIME, Kind.EMPTY):
+        return CATEGORICAL
+    if definition == AZUREML:
+        if kind is Kind.TIME:
+            return CATEGORICAL
+        distinct = len(array.unique())
+        return feature_kind(distinct, len(array), integer=is_integer(array.type))
+    return NUMERICAL
+
+
+def distribution(values: Any, compared_as: str) -> Distribution | None:
+    """Return the exact distribution of one column in memory, None where it holds nothing comparable."""
+    array = as_array(values)
+    kind = kind_of(array.type)
+    if compared_as not in (NUMERICAL, CATEGORICAL):
+        raise UsageError("Unknown kind", got=repr(compared_as), expected=f"{NUMERICAL} or {CATEGORICAL}")
+    if kind is Kind.EMPTY:
+        if compared_as == NUMERICAL:
+            return NumericDistribution(Cells.empty(), len(array))
+        return CategoricalDistribution({}, len(array))
+    if compared_as == NUMERICAL:
+        return _numbers(array) if kind in (Kind.NUMBER, Kind.TIME) else None
+    if kind is Kind.OPAQUE:
+        return None
+    counted = texts(array.drop_null()).value_counts()
+    counts = dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
+    # A dictionary may list categories that no row has.
+    counts = {name: rows for name, rows in counts.items() if rows}
+    return CategoricalDistribution(counts, array.null_count, 0, float(len(counts)))
+
+
+def _numbers(array: Any) -> NumericDistribution:
+    block = number_block(plain(array.drop_null()))
+    values = block.values.astype(np.float64, copy=False)
+    finite = values[np.isfinite(values)]
+    nan = int(np.count_nonzero(np.isnan(values)))
+    return NumericDistribution(
+        Cells.of(finite, limit=None),
+        array.null_count + nan,
+        values.size - finite.size - nan,
+        float(finite.min()) if finite.size else None,
+        float(finite.max()) if finite.size else None,
+    )
+
+
+def _quality(entry: Metric, baseline: Any, production: Any, definition: str) -> Measurement:
+    columns = [
+        profile({"value": side}).columns["value"] for side in (as_array(baseline), as_array(production))
+    ]
+    read = schema.conformed(*columns)
+    try:
+        result = measure_quality(entry, columns[0], read.column, definition)
+    except KeyError:
+        raise UsageError("This metric needs more than two columns of values", got=entry.id) from None
+    if result is None:
+        raise UsageError("This metric is not defined for such a column", where=entry.id, got=columns[0].type)
+    return replace(result, signal="data_quality").noting(read.note)

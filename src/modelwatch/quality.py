@@ -1,0 +1,173 @@
+"""Data quality of one column of production against its baseline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelwatch.distributions import CategoricalDistribution, NumericDistribution
+from modelwatch.intervals import two_rates_p_value, wilson
+from modelwatch.metrics import AZUREML, CATEGORICAL, NUMERICAL, ROBUST, Metric
+from modelwatch.results import Measurement, Status
+
+if TYPE_CHECKING:
+    from modelwatch.profiles import ColumnProfile
+
+AZUREML_DECIMALS = 5
+# Tukey's outer fences: 1 row in 430,000 of a normal distribution lies beyond them.
+FENCE = 3.0
+_LISTED = 20
+
+
+def measure_quality(
+    metric: Metric, baseline: ColumnProfile, production: ColumnProfile, definition: str = ROBUST
+) -> Measurement | None:
+    """Measure one data-quality rate; None where it means nothing for this kind of column.
+
+    Both columns hold the same kind of values (see `modelwatch.schema.conformed`).
+    """
+    measured = _COUNTS[metric.id](baseline, production)
+    if measured is None:
+        return None
+    if not production.rows:
+        note = "no rows in production"
+        return Measurement(metric.id, definition, None, Status.NO_DATA, n_baseline=baseline.rows, note=note)
+    count, baseline_count, note, bound = measured
+    rate = count / production.rows
+    if definition == AZUREML:
+        rate = round(rate, AZUREML_DECIMALS)
+    return Measurement(
+        metric=metric.id,
+        definition=definition,
+        value=rate,
+        p_value=two_rates_p_value(count, production.rows, baseline_count, baseline.rows),
+        n_baseline=baseline.rows,
+        n_production=production.rows,
+        interval=wilson(count, production.rows),
+        count=count,
+        bound=bound / production.rows,
+        note=note,
+        details={"baseline_rate": baseline_count / baseline.rows if baseline.rows else 0.0},
+    )
+
+
+# Count in production, count in the baseline, note, and how many rows the first might be off by.
+_Counted = tuple[int, int, str, float]
+
+
+def _nulls(baseline: ColumnProfile, production: ColumnProfile) -> _Counted:
+    return production.missing, baseline.missing, "", 0.0
+
+
+def _type_errors(baseline: ColumnProfile, production: ColumnProfile) -> _Counted:
+    return production.type_errors, baseline.type_errors, "", 0.0
+
+
+def _non_finite(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
+    if production.cells is None:
+        return None
+    return production.non_finite, baseline.non_finite, "", 0.0
+
+
+def _out_of_bounds(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
+    if production.out_of_range is not None and baseline.out_of_range is not None:
+        return production.out_of_range, baseline.out_of_range, "", 0.0
+    if production.cells is not None:
+        if baseline.minimum is None or baseline.maximum is None:
+            return None
+        outside, doubt = _beyond(production, float(baseline.minimum), float(baseline.maximum))
+        note = "cells straddle the bounds: profile with a contract for the exact count" if doubt else ""
+        return outside + production.non_finite, baseline.non_finite, note, doubt
+    names = baseline.category_names
+    if names is None or production.categories is None:
+        return None
+    known = set(names)
+    strange = sum(rows for name, rows in production.categories.counts.items() if name not in known)
+    return strange + production.categories.overflow, 0, "", 0.0
+
+
+def _beyond(column: ColumnProfile, low: float, high: float) -> tuple[int, float]:
+    """Return rows outside [low, high], and the most by which cells on the bounds leave that open."""
+    if column.cells is None or column.minimum is None or column.maximum is None:
+        return 0, 0.0
+    lower, upper = column.cells.edges()
+    counts = column.cells.counts
+    below, above = (upper <= low) & (lower < low), lower > high
+    outside = int(counts[below].sum() + counts[above].sum())
+    doubt = 0
+    if column.minimum < low:
+        doubt += int(counts[(lower < low) & (upper > low)].sum())
+    if column.maximum > high:
+        doubt += int(counts[(lower <= high) & (upper > high) & (upper > lower)].sum())
+    return outside, float(doubt)
+
+
+def _unseen(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
+    known, found = _categories(baseline), _categories(production)
+    if known is None or found is None:
+        return None
+    unseen = {name: rows for name, rows in found.counts.items() if name not in known.counts}
+    return sum(unseen.values()), 0, _listing("unseen", unseen), 0.0
+
+
+def _vanished(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
+    """Count what is missing as rows of production that the vanished categories should have had."""
+    known, found = _categories(baseline), _categories(production)
+    if known is None or found is None:
+        return None
+    gone = {name: rows for name, rows in known.counts.items() if name not in found.counts}
+    share = sum(gone.values()) / known.rows if known.rows else 0.0
+    return round(share * production.rows), 0, _listing("vanished", gone), 0.0
+
+
+def _categories(column: ColumnProfile) -> CategoricalDistribution | None:
+    """Return all categories of a text column, None where they are not all known."""
+    found = column.distribution(CATEGORICAL) if column.categories is not None else None
+    return found if isinstance(found, CategoricalDistribution) and not found.overflow else None
+
+
+def _listing(what: str, categories: dict[str, int]) -> str:
+    if not categories:
+        return ""
+    first = sorted(categories, key=lambda name: (-categories[name], name))[:_LISTED]
+    more = f" and {len(categories) - _LISTED} more" if len(categories) > _LISTED else ""
+    return f"{what}: {', '.join(map(repr, first))}{more}"
+
+
+def _outliers(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
+    reference = baseline.distribution(NUMERICAL)
+    if not isinstance(reference, NumericDistribution) or not reference.n or production.cells is None:
+        return None
+    low, high = reference.quantile(0.25), reference.quantile(0.75)
+    reach = FENCE * (high - low)
+    if reach <= 0:
+        return None
+    outside, _ = _beyond(production, low - reach, high + reach)
+    before, _ = _beyond(baseline, low - reach, high + reach)
+    return outside, before, f"beyond [{low - reach:.6g}, {high + reach:.6g}]", 0.0
+
+
+def _duplicates(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
+    counts = []
+    for column in (production, baseline):
+        if column.cells is not None and column.cells.shift == 0:
+            distinct = float(column.cells.keys.size)
+        elif column.categories is not None:
+            distinct = column.categories.distinct
+        else:
+            return None
+        counts.append(max(0, round(column.valid - distinct)))
+    overflow = production.categories is not None and production.categories.overflow
+    return counts[0], counts[1], "estimated" if overflow else "", 0.0
+
+
+_COUNTS = {
+    "null_value_rate": _nulls,
+    "data_type_error_rate": _type_errors,
+    "out_of_bounds_rate": _out_of_bounds,
+    "non_finite_rate": _non_finite,
+    "unseen_category_rate": _unseen,
+    "vanished_category_share": _vanished,
+    "outlier_rate": _outliers,
+    "duplicate_rate": _duplicates,
+}
+PROFILED_QUALITY = tuple(name for name in _COUNTS if name != "duplicate_rate")

@@ -1,0 +1,186 @@
+"""``robust/v1``: drift metrics that neither an outlier, nor a spike, nor the sample size can fool.
+
+Numbers are compared over quantile bins of the *baseline*, with atoms as bins of their own, ends at infinity
+and a bucket for nulls; categories over the baseline's most frequent ones, the rest, the new and nulls. Every
+distance comes with a p-value, so that a rule can ask for effect and evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from modelwatch import distances, evidence
+from modelwatch.bins import quantile_bins
+from modelwatch.cells import align
+from modelwatch.empirical import kolmogorov_smirnov, wasserstein
+from modelwatch.metrics import ROBUST
+from modelwatch.results import Measurement, Status, with_note
+
+if TYPE_CHECKING:
+    from modelwatch.arrays import FloatArray, IntArray
+    from modelwatch.cells import AlignedCells
+    from modelwatch.distributions import CategoricalDistribution, NumericDistribution
+
+JEFFREYS = 0.5
+TOP_CATEGORIES = 100
+# One value says nothing about spread: a distance scaled by it would be arbitrary.
+FEWEST_ROWS = 2
+# The interquartile range of a normal distribution in standard deviations.
+NORMAL_QUARTILES = 1.3489795003921634
+SMALLEST_SCALE = 0.001
+
+NULL, OTHER, NEW = "__null__", "__other__", "__new__"
+
+
+class Bucketed(NamedTuple):
+    """Both sides counted in the same buckets, shape ``(k,)`` each; without buckets empty on both sides."""
+
+    labels: tuple[str, ...]
+    baseline: IntArray
+    production: IntArray
+
+
+def numeric(metric: str, baseline: NumericDistribution, production: NumericDistribution) -> Measurement:
+    """Measure drift of a number column; both sides hold at least one finite value."""
+    if min(baseline.n, production.n) < FEWEST_ROWS:
+        return _insufficient(metric, baseline.n, production.n)
+    pair = align(baseline.cells, production.cells)
+    note = _note_on(baseline, production)
+    if metric == "normalized_wasserstein_distance":
+        distance, doubt = wasserstein(pair)
+        scale = spread(baseline)
+        statistic, p_value, _ = kolmogorov_smirnov(pair)
+        return _result(
+            metric, baseline.n, production.n, distance / scale, p_value=p_value, statistic=statistic,
+            bound=doubt / scale, note=with_note(note, "evidence: Kolmogorov-Smirnov"),
+        )  # fmt: skip
+    if metric == "two_sample_kolmogorov_smirnov_test":
+        statistic, p_value, bound = kolmogorov_smirnov(pair)
+        if _has_ties(pair):
+            note = with_note(note, "ties: the p-value is conservative")
+        return _result(
+            metric, baseline.n, production.n, p_value, p_value=p_value, statistic=statistic, bound=bound,
+            note=note,
+        )  # fmt: skip
+    return _over_buckets(metric, number_buckets(pair, baseline.missing, production.missing), note)
+
+
+def categorical(
+    metric: str, baseline: CategoricalDistribution, production: CategoricalDistribution
+) -> Measurement:
+    """Measure drift of a column of categories."""
+    if min(baseline.n, production.n) < FEWEST_ROWS:
+        return _insufficient(metric, baseline.n, production.n)
+    if baseline.identifier_like or production.identifier_like:
+        side = baseline if baseline.identifier_like else production
+        note = f"identifier-like ({side.distinct:.0f} values in {side.n} rows): excluded from drift"
+        return _result(metric, baseline.n, production.n, None, status=Status.INSUFFICIENT, note=note)
+    return _over_buckets(metric, category_buckets(baseline, production), "")
+
+
+def number_buckets(pair: AlignedCells, missing_baseline: int, missing_production: int) -> Bucketed:
+    """Count both sides in the baseline's quantile bins and a bucket for nulls."""
+    bins = quantile_bins(pair)
+    index = bins.bin_of(pair.keys)
+    size = bins.starts.size + 1
+    sides = [
+        np.append(np.bincount(index, weights=side, minlength=size).astype(np.int64), missing)
+        for side, missing in ((pair.baseline, missing_baseline), (pair.production, missing_production))
+    ]
+    edges = ["-inf", *(f"{edge:.6g}" for edge in bins.edges), "inf"]
+    labels = [f"[{low}, {high})" for low, high in pairwise(edges)]
+    return _without_empty([*labels, NULL], *sides)
+
+
+def category_buckets(
+    baseline: CategoricalDistribution, production: CategoricalDistribution, top: int = TOP_CATEGORIES
+) -> Bucketed:
+    """Count both sides in the baseline's ``top`` categories, the rest of them, the new ones and nulls."""
+    ranked = sorted(baseline.counts, key=lambda name: (-baseline.counts[name], name))
+    kept = ranked[:top]
+    rest = ranked[top:]
+    new = sum(rows for name, rows in production.counts.items() if name not in baseline.counts)
+    b = [*(baseline.counts[name] for name in kept), sum(baseline.counts[name] for name in rest)]
+    p = [production.counts.get(name, 0) for name in kept]
+    p.append(sum(production.counts.get(name, 0) for name in rest))
+    return _without_empty(
+        [*kept, OTHER, NEW, NULL],
+        np.array([*b, 0, baseline.missing], dtype=np.int64),
+        np.array([*p, new, production.missing], dtype=np.int64),
+    )
+
+
+def spread(baseline: NumericDistribution) -> float:
+    """Return the scale of the Wasserstein distance: quartiles, else the standard deviation, else a floor."""
+    scale = baseline.interquartile_range() / NORMAL_QUARTILES
+    if scale <= 0:
+        scale = baseline.standard_deviation()
+    floor = SMALLEST_SCALE * abs(baseline.quantile(0.5)) or SMALLEST_SCALE
+    return scale if scale > 0 else floor
+
+
+def _over_buckets(metric: str, buckets: Bucketed, note: str) -> Measurement:
+    b, p = buckets.baseline, buckets.production
+    n, m, size = int(b.sum()), int(p.sum()), b.size
+    details = {"buckets": list(buckets.labels), "baseline": b.tolist(), "production": p.tolist()}
+    statistic: float | None = None
+    if metric == "population_stability_index":
+        value = distances.population_stability_index(b, p, prior=JEFFREYS)
+        p_value = evidence.psi_p_value(value, n, m, size)
+    elif metric == "jensen_shannon_distance":
+        value = distances.jensen_shannon_distance(b, p)
+        p_value = evidence.jensen_shannon_p_value(value, n, m, size)
+    else:
+        test = evidence.homogeneity(b, p)
+        statistic, p_value = test.statistic, test.p_value
+        value = distances.chebyshev_distance(b, p) if metric == "chebyshev_distance" else p_value
+    result = _result(metric, n, m, value, p_value=p_value, statistic=statistic, note=note)
+    return replace(result, details=details)
+
+
+def _without_empty(
+    labels: list[str], baseline: FloatArray | IntArray, production: FloatArray | IntArray
+) -> Bucketed:
+    held = np.flatnonzero(baseline + production)
+    kept = tuple(labels[position] for position in held)
+    return Bucketed(kept, baseline[held].astype(np.int64), production[held].astype(np.int64))
+
+
+def _note_on(baseline: NumericDistribution, production: NumericDistribution) -> str:
+    note = "degenerate_baseline: a single value" if baseline.minimum == baseline.maximum else ""
+    if infinite := baseline.non_finite + production.non_finite:
+        note = with_note(note, f"non_finite: {infinite} infinities excluded")
+    if missing := baseline.missing + production.missing:
+        note = with_note(note, f"{missing} nulls")
+    return note
+
+
+def _has_ties(pair: AlignedCells) -> bool:
+    return bool(np.any(pair.baseline + pair.production > 1)) if pair.exact else False
+
+
+def _insufficient(metric: str, n: int, m: int) -> Measurement:
+    note = f"at least {FEWEST_ROWS} rows with a value are needed on each side"
+    return _result(metric, n, m, None, status=Status.INSUFFICIENT, note=note)
+
+
+def _result(
+    metric: str,
+    n: int,
+    m: int,
+    value: float | None,
+    *,
+    status: Status = Status.OK,
+    p_value: float | None = None,
+    statistic: float | None = None,
+    bound: float = 0.0,
+    note: str = "",
+) -> Measurement:
+    return Measurement(
+        metric=metric, definition=ROBUST, value=value, status=status, p_value=p_value, n_baseline=n,
+        n_production=m, statistic=statistic, bound=bound, note=note,
+    )  # fmt: skip

@@ -1,0 +1,202 @@
+"""From Arrow arrays of one column to its profile."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from modelwatch.categories import CategoryCounter
+from modelwatch.columns import (
+    Kind,
+    NumberBlock,
+    is_integer,
+    kind_of,
+    number_block,
+    parsed_numbers,
+    plain,
+    texts,
+)
+from modelwatch.counting import BLOCK, NumberCounter, Scratch
+from modelwatch.profiles import ColumnProfile, Number, plain_number
+
+if TYPE_CHECKING:
+    from modelwatch.arrays import FloatArray, IntArray
+    from modelwatch.contract import ColumnContract
+
+
+class Bounds(NamedTuple):
+    """Extremes of the values of one block, as a Parquet footer knows them."""
+
+    low: Number
+    high: Number
+
+
+class ColumnScanner:
+    """Profiles one column, fed array by array in any batching.
+
+    Parameters
+    ----------
+    name
+        Name of the column.
+    data_type
+        Type in which it arrives.
+    column
+        Its contract, which decides what counts as a value of the right type and range.
+    scratch
+        Buffers of the thread that feeds it.
+    """
+
+    def __init__(
+        self, name: str, data_type: pa.DataType, column: ColumnContract | None, scratch: Scratch
+    ) -> None:
+        self._name = name
+        self._type = data_type
+        self._column = column
+        self._kind = column.value_kind if column else kind_of(data_type)
+        self._rows = self._missing = self._type_errors = self._out_of_range = 0
+        self._low: Number | None = None
+        self._high: Number | None = None
+        self._numbers = NumberCounter(scratch) if self._kind in (Kind.NUMBER, Kind.TIME) else None
+        self._categories = CategoryCounter() if self._kind in (Kind.TEXT, Kind.BOOLEAN) else None
+        self._whole = is_integer(data_type) or self._kind is Kind.TIME
+        self._scratch = scratch
+        self._waiting: list[pa.Array] = []
+        self._waiting_rows = 0
+
+    def add(self, array: pa.Array, bounds: Bounds | None = None) -> None:
+        """Count one array; ``bounds``, where known, spare a pass over its values."""
+        self._rows += len(array)
+        self._missing += array.null_count
+        arrived = kind_of(array.type)
+        valid = len(array) - array.null_count
+        if not valid:
+            return
+        if self._categories is not None and arrived is self._kind:
+            self._categories.add(texts(array))
+        elif self._numbers is not None and arrived is self._kind:
+            self._add_numbers(plain(array), bounds)
+        elif self._kind is Kind.NUMBER and arrived is Kind.TEXT:
+            numbers, errors = parsed_numbers(array)
+            self._type_errors += errors
+            self._whole = False
+            if errors < valid:
+                self._add_numbers(numbers, None)
+        elif arrived is not self._kind:
+            self._type_errors += valid
+
+    def result(self) -> ColumnProfile:
+        """Return the profile of all that was added."""
+        self._drain()
+        numbers = self._numbers
+        cells = numbers.cells() if numbers is not None else None
+        categories = self._categories.result() if self._categories is not None else None
+        whole = self._whole and self._kind in (Kind.NUMBER, Kind.TIME)
+        profile = ColumnProfile(
+            name=self._name,
+            type=str(self._type),
+            kind=self._kind,
+            integer=whole,
+            rows=self._rows,
+            missing=self._missing + (numbers.nan if numbers else 0),
+            type_errors=self._type_errors,
+            out_of_range=None,
+            positive_infinite=numbers.positive_infinite if numbers else 0,
+            negative_infinite=numbers.negative_infinite if numbers else 0,
+            minimum=plain_number(self._low),
+            maximum=plain_number(self._high),
+            cells=cells,
+            categories=categories,
+        )
+        return profile if self._column is None else _checked(profile, self._column, self._out_of_range)
+
+    def _add_numbers(self, array: pa.Array, bounds: Bounds | None) -> None:
+        """Count large arrays at once, collect small ones first."""
+        if len(array) >= BLOCK:
+            self._count(array, bounds)
+            return
+        if self._waiting and self._waiting[0].type != array.type:
+            self._drain()
+        self._waiting.append(array)
+        self._waiting_rows += len(array)
+        if self._waiting_rows >= BLOCK:
+            self._drain()
+
+    def _drain(self) -> None:
+        waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
+        if waiting:
+            self._count(waiting[0] if len(waiting) == 1 else pa.concat_arrays(waiting), None)
+
+    def _count(self, array: pa.Array, bounds: Bounds | None) -> None:
+        if array.null_count == len(array) or self._numbers is None:
+            return
+        block = number_block(array)
+        if bounds is None or not (math.isfinite(bounds.low) and math.isfinite(bounds.high)):
+            bounds = _finite_bounds(block, self._scratch)
+        low, high = bounds if bounds is not None else (None, None)
+        if low is not None and high is not None:
+            self._low = low if self._low is None else min(self._low, low)
+            self._high = high if self._high is None else max(self._high, high)
+            self._check_range(block, low, high)
+        if block.values.dtype == np.float64:
+            floats: FloatArray = block.values.view(np.float64)
+            self._numbers.add_floats(floats, block.nulls, low, high)
+        elif low is not None and high is not None:
+            integers: IntArray = block.values.view(np.int64)
+            self._numbers.add_integers(integers, block.nulls, int(low), int(high))
+
+    def _check_range(self, block: NumberBlock, low: Number, high: Number) -> None:
+        """Count finite values outside the contract's range, looking only where the extremes tell of some."""
+        column = self._column
+        if column is None:
+            return
+        if column.minimum is not None and low < column.minimum:
+            self._out_of_range += _count_where(block, block.values < column.minimum, -math.inf)
+        if column.maximum is not None and high > column.maximum:
+            self._out_of_range += _count_where(block, block.values > column.maximum, math.inf)
+
+
+def _count_where(
+    block: NumberBlock, condition: np.ndarray[tuple[int], np.dtype[np.bool_]], infinity: float
+) -> int:
+    if block.values.dtype == np.float64:
+        condition &= block.values != infinity
+    count = int(np.count_nonzero(condition))
+    return count if block.nulls is None else count - int(np.count_nonzero(condition[block.nulls]))
+
+
+def _finite_bounds(block: NumberBlock, scratch: Scratch) -> Bounds | None:
+    """Return the extremes of the finite values, None without any."""
+    values = block.values
+    if block.nulls is not None:
+        # Nulls take the place of a neighbour rather than being cut out: one copy, no mask.
+        present = int(np.setdiff1d(np.arange(block.nulls.size + 1), block.nulls, assume_unique=True)[0])
+        copy = scratch.index(values.size) if values.dtype == np.int64 else scratch.double(values.size)
+        copy[:] = values
+        copy[block.nulls] = values[present]
+        values = copy
+    low, high = values.min(), values.max()
+    if values.dtype == np.int64:
+        return Bounds(int(low), int(high))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        values = values[np.isfinite(values)]
+        if not values.size:
+            return None
+        low, high = values.min(), values.max()
+    return Bounds(float(low), float(high))
+
+
+def _checked(profile: ColumnProfile, column: ColumnContract, outside: int) -> ColumnProfile:
+    """Return the profile with the count of values outside the contract's range or list."""
+    if (column.minimum, column.maximum) != (None, None):
+        # An infinity lies outside every range.
+        return replace(profile, out_of_range=outside + profile.non_finite)
+    distribution = profile.distribution("categorical") if column.allowed is not None else None
+    if column.allowed is None or distribution is None or distribution.kind != "categorical":
+        return replace(profile, out_of_range=0)
+    allowed = set(column.allowed)
+    counts = distribution.counts  # type: ignore[union-attr]
+    return replace(profile, out_of_range=sum(rows for name, rows in counts.items() if name not in allowed))

@@ -1,0 +1,105 @@
+"""Changes of schema between a baseline and production, and what likely caused them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from modelwatch.cells import Cells
+from modelwatch.columns import NUMBER_PATTERN, Kind
+from modelwatch.results import with_note
+
+if TYPE_CHECKING:
+    from modelwatch.profiles import ColumnProfile, Profile
+
+# Share of texts that must spell numbers before a text column is compared as numbers.
+PARSE_SHARE = 0.95
+_NUMBER = re.compile(NUMBER_PATTERN)
+
+
+class SchemaChange(NamedTuple):
+    """One finding: ``breaking`` changes make comparisons of the column meaningless."""
+
+    column: str
+    breaking: bool
+    note: str
+
+
+class Conformed(NamedTuple):
+    """A production column read as its baseline's kind; ``comparable`` tells whether enough of it could be."""
+
+    column: ColumnProfile
+    comparable: bool
+    note: str
+
+
+def changes(baseline: Profile, production: Profile) -> list[SchemaChange]:
+    """Return missing, extra and doubled columns, with a hint where a name differs only in writing."""
+    found = [
+        SchemaChange(name, breaking=True, note=f"column {name!r} occurs more than once")
+        for name in production.duplicate_names
+    ]
+    extra = [name for name in production.columns if name not in baseline.columns]
+    for name in baseline.columns:
+        if name in production.columns or name in production.duplicate_names:
+            continue
+        twin = next((other for other in extra if normalised(other) == normalised(name)), None)
+        hint = f"; {twin!r} differs only by case or normalisation" if twin else ""
+        found.append(SchemaChange(name, breaking=True, note=f"column {name!r} is missing{hint}"))
+    found += [SchemaChange(name, breaking=False, note=f"column {name!r} is new") for name in extra]
+    return found
+
+
+def normalised(name: str) -> str:
+    """Return a name without differences of case, Unicode form, and white space around."""
+    return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+def conformed(baseline: ColumnProfile, production: ColumnProfile) -> Conformed:
+    """Read a production column as the kind of its baseline and count what does not fit.
+
+    Wider numbers fit. Texts are read as numbers where they spell some. Anything else is a type error a value.
+    """
+    note = ""
+    if baseline.kind is production.kind or Kind.EMPTY in (baseline.kind, production.kind):
+        if baseline.kind is Kind.NUMBER and baseline.type != production.type:
+            note = f"dtype_widened: {baseline.type} to {production.type}"
+        valid = production.rows - production.missing
+        enough = not production.type_errors or production.type_errors <= (1 - PARSE_SHARE) * valid
+        if production.type_errors and production.kind is Kind.NUMBER:
+            note = with_note(note, f"{production.type_errors} values are no numbers")
+        return Conformed(production, enough, note)
+    valid = production.rows - production.missing
+    what = f"type changed from {baseline.type} to {production.type}"
+    if baseline.kind is Kind.NUMBER and production.category_names is not None:
+        column = _parsed(production, integer=baseline.integer)
+        share = 1 - column.type_errors / valid if valid else 1.0
+        return Conformed(column, share >= PARSE_SHARE, f"{what}; {share:.1%} spell numbers")
+    column = replace(
+        production, kind=baseline.kind, type_errors=valid, cells=None, categories=None, out_of_range=None
+    )
+    return Conformed(column, not valid, what)
+
+
+def _parsed(column: ColumnProfile, *, integer: bool) -> ColumnProfile:
+    counts = column.categories.counts if column.categories is not None else {}
+    spelled = {name: rows for name, rows in counts.items() if _NUMBER.match(name)}
+    values = np.array([float(name) for name in spelled], dtype=np.float64)
+    rows = np.array(list(spelled.values()), dtype=np.int64)
+    finite = np.isfinite(values)
+    return replace(
+        column,
+        kind=Kind.NUMBER,
+        integer=integer,
+        type_errors=sum(counts.values()) - int(rows.sum()),
+        categories=None,
+        cells=Cells.of(values[finite], rows[finite]),
+        minimum=float(values[finite].min()) if finite.any() else None,
+        maximum=float(values[finite].max()) if finite.any() else None,
+        positive_infinite=int(rows[~finite].sum()),
+        out_of_range=None,
+    )

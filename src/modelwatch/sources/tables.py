@@ -1,0 +1,43 @@
+"""Data in memory: pandas frames of any vintage, Arrow tables and batches, mappings of columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from modelwatch.columns import as_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+def table_from_frame(frame: Any, columns: Iterable[str] | None = None) -> tuple[pa.Table, tuple[str, ...]]:
+    """Return a pandas frame as an Arrow table, and the names that occur more than once.
+
+    Columns are converted one by one: a column of mixed objects must not take the others down. The index stays
+    out.
+    """
+    names = [str(name) for name in frame.columns]
+    repeated = tuple(sorted(name for name, times in Counter(names).items() if times > 1))
+    wanted = set(names) if columns is None else set(columns)
+    arrays, kept = [], []
+    for position, name in enumerate(names):
+        if name in wanted and name not in repeated:
+            arrays.append(as_array(frame.iloc[:, position]))
+            kept.append(name)
+    return pa.Table.from_arrays(arrays, names=kept), repeated
+
+
+def table_from_columns(columns: Mapping[str, Any]) -> pa.Table:
+    """Return a mapping from name to one-dimensional data as an Arrow table."""
+    return pa.Table.from_arrays([as_array(values) for values in columns.values()], names=list(columns))
+
+
+def table_from_rows(rows: list[dict[str, Any]]) -> pa.Table:
+    """Return a list of records as an Arrow table; a key that a record lacks is null there."""
+    names: dict[str, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(row))
+    return table_from_columns({name: [row.get(name) for row in rows] for name in names})

@@ -1,0 +1,166 @@
+"""CSV and JSON lines, streamed block by block through Arrow's readers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from modelwatch.columns import Kind
+from modelwatch.errors import SourceError
+from modelwatch.sources.tables import table_from_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modelwatch.contract import Contract
+
+# Large enough to keep the parsers busy, small enough to hold several in memory.
+_BLOCK_BYTES = 1 << 22
+_MISTYPED = re.compile(r"CSV column #(\d+)")
+_JSON_ROWS = 1 << 16
+
+
+class ReadAgain(Exception):  # noqa: N818  (an instruction to the reader, not an error)
+    """A column is not what its first block looked like: what was read so far must be dropped."""
+
+
+class CsvSource:
+    """CSV files with a header.
+
+    An empty field is null and a quoted empty one an empty text. A column whose type breaks after the first
+    block is read as text from the start again, so that a contract can count which values are wrong.
+    """
+
+    def __init__(self, files: list[Path], contract: Contract | None) -> None:
+        self._files = files
+        self._types: dict[str, pa.DataType] = {}
+        for column in contract.columns if contract else ():
+            if column.value_kind is Kind.TEXT:
+                # Otherwise a code such as 007 is read as a number.
+                self._types[column.name] = pa.string()
+        self.schema = self._open(files[0]).schema
+        names = self.schema.names
+        self.duplicate_names = tuple(sorted({name for name in names if names.count(name) > 1}))
+
+    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Yield all rows of ``columns``.
+
+        Raises
+        ------
+        ReadAgain
+            If a column must be read as text; the next call does so.
+        """
+        for file in self._files:
+            try:
+                yield from self._open(file, columns)
+            except pa.ArrowInvalid as error:
+                match = _MISTYPED.search(str(error))
+                name = self._open(file).schema.names[int(match[1])] if match else None
+                if name is None or name in self._types:
+                    raise SourceError(
+                        "The CSV file cannot be read", where=str(file), got=str(error)
+                    ) from error
+                self._types[name] = pa.string()
+                raise ReadAgain(name) from error
+
+    def _open(self, file: Path, columns: list[str] | None = None) -> Any:
+        from pyarrow import csv  # noqa: PLC0415
+
+        convert = csv.ConvertOptions(
+            column_types=self._types,
+            include_columns=columns,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        )
+        try:
+            return csv.open_csv(
+                file, read_options=csv.ReadOptions(block_size=_BLOCK_BYTES), convert_options=convert
+            )
+        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+            raise SourceError("The CSV file cannot be read", where=str(file), got=str(error)) from error
+
+
+class JsonLinesSource:
+    """Files of one JSON object a line.
+
+    Arrow's reader is tried first; lines whose types vary are read by Python, where a contract can count them.
+    """
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files = files
+        self._mixed = False
+        first = next(self._read(files[0]), None)
+        self.schema = first.schema if first is not None else pa.schema([])
+        self.duplicate_names: tuple[str, ...] = ()
+
+    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Yield all rows of ``columns``; a key that a block lacks is null there.
+
+        Raises
+        ------
+        ReadAgain
+            If Arrow's reader met a value of another type; the next call reads by Python.
+        """
+        for file in self._files:
+            try:
+                for batch in self._read(file):
+                    yield _with_columns(batch, columns)
+            except pa.ArrowInvalid as error:
+                self._mixed = True
+                raise ReadAgain(str(file)) from error
+
+    def _read(self, file: Path) -> Iterator[pa.RecordBatch]:
+        if not file.stat().st_size:
+            return
+        if not self._mixed:
+            from pyarrow import json as arrow_json  # noqa: PLC0415
+
+            try:
+                reader = arrow_json.open_json(
+                    file, read_options=arrow_json.ReadOptions(block_size=_BLOCK_BYTES)
+                )
+            except pa.ArrowInvalid:
+                self._mixed = True
+            else:
+                yield from reader
+                return
+        rows: list[dict[str, Any]] = []
+        for row in read_json_lines(file):
+            rows.append(row)
+            if len(rows) == _JSON_ROWS:
+                yield from table_from_rows(rows).to_batches()
+                rows = []
+        yield from table_from_rows(rows).to_batches()
+
+
+def read_json_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file of JSON lines.
+
+    Raises
+    ------
+    SourceError
+        If a line is no JSON object; the message names file and line.
+    """
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise SourceError("Not JSON", where=f"{file}:{number}", got=line[:80]) from error
+            if not isinstance(row, dict):
+                raise SourceError("Expected a JSON object", where=f"{file}:{number}", got=line[:80])
+            yield row
+
+
+def _with_columns(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+    arrays = [
+        batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows) for name in columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=columns)

@@ -1,0 +1,136 @@
+"""Windows of time: half-open, in UTC."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelwatch.errors import SourceError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DURATION = re.compile(r"^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return an ISO 8601 duration of weeks, days, hours, minutes and seconds (``P7D``, ``PT6H``)."""
+    match = _DURATION.match(text)
+    if match is None or text.endswith(("P", "T")):
+        raise UsageError("Not a duration", got=repr(text), expected="ISO 8601 such as P7D or PT6H")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Events at or after ``start`` and before ``end``; both carry a zone and are kept in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            moment: datetime = getattr(self, name)
+            if moment.tzinfo is None:
+                raise UsageError("A window needs times with a zone", where=name, got=moment.isoformat())
+            object.__setattr__(self, name, moment.astimezone(UTC))
+        if self.start >= self.end:
+            raise UsageError("A window must start before it ends", got=f"{self.start} to {self.end}")
+
+    @classmethod
+    def before(cls, run_at: datetime, size: timedelta, offset: timedelta = timedelta(0)) -> Window:
+        """Return the window of ``size`` that ends ``offset`` before ``run_at``."""
+        return cls(run_at - offset - size, run_at - offset)
+
+    @property
+    def length(self) -> timedelta:
+        """Duration; a day of daylight saving has 23 or 25 hours of it."""
+        return self.end - self.start
+
+    def hours(self) -> Iterator[datetime]:
+        """Yield the beginning of each UTC hour that the window touches."""
+        hour = self.start.replace(minute=0, second=0, microsecond=0)
+        while hour < self.end:
+            yield hour
+            hour += timedelta(hours=1)
+
+    def overlap(self, other: Window) -> Window | None:
+        """Return what two windows share, or None."""
+        start, end = max(self.start, other.start), min(self.end, other.end)
+        return Window(start, end) if start < end else None
+
+    def to_dict(self) -> dict[str, str]:
+        """Return start and end as ISO 8601 in UTC."""
+        return {name: getattr(self, name).isoformat().replace("+00:00", "Z") for name in ("start", "end")}
+
+
+def utc_times(column: pa.ChunkedArray | pa.Array, *, timezone: str | None, name: str) -> Any:
+    """Return a column of event times as UTC timestamps in microseconds; what is no time becomes null.
+
+    Raises
+    ------
+    SourceError
+        If times carry no zone and none is declared, or the column holds no times.
+    """
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _parsed(column, timezone, name)
+    if pa.types.is_date(kind):
+        column = column.cast(pa.timestamp("us"))
+        kind = column.type
+    if not pa.types.is_timestamp(kind):
+        raise SourceError("The event time is no time", where=name, got=str(kind))
+    if kind.tz is None:
+        zone = _zone(timezone, name)
+        # A clock time that daylight saving skips or repeats is read as the earlier one, and never lost.
+        column = pc.assume_timezone(
+            column.cast(pa.timestamp("us"), safe=False), zone, ambiguous="earliest", nonexistent="earliest"
+        )
+    return column.cast(pa.timestamp("us", tz="UTC"), safe=False)
+
+
+def _parsed(column: pa.ChunkedArray | pa.Array, timezone: str | None, name: str) -> pa.Array:
+    moments: list[datetime | None] = []
+    for text in column.to_pylist():
+        try:
+            moment = None if text is None else datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is not None and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=ZoneInfo(_zone(timezone, name)))
+        moments.append(moment)
+    return pa.array(moments, type=pa.timestamp("us", tz="UTC"))
+
+
+def _zone(timezone: str | None, name: str) -> str:
+    if timezone is None:
+        raise SourceError(
+            "Event times carry no zone",
+            where=name,
+            expected="times with a zone, or a declared zone",
+            next_step="set `timezone` in the contract",
+        )
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise SourceError("Unknown time zone", where=name, got=timezone) from error
+    return timezone
+
+
+def within(table: pa.Table, window: Window, event_time: str, *, timezone: str | None) -> pa.Table:
+    """Return the rows of ``table`` whose event time lies in ``window``; rows without a time are left out."""
+    if event_time not in table.column_names:
+        raise SourceError("The event time column is missing", where=event_time, got=table.column_names)
+    times = utc_times(table.column(event_time), timezone=timezone, name=event_time)
+    inside = pc.and_(
+        pc.greater_equal(times, pa.scalar(window.start, times.type)),
+        pc.less(times, pa.scalar(window.end, times.type)),
+    )
+    return table.filter(inside)
