@@ -31,6 +31,8 @@ _RESTART_DELAYS = (0.0, 1.0, 2.0, 4.0, 8.0)
 # After this long without a crash the restarts count from the beginning again.
 _STABLE_SECONDS = 60.0
 _TAIL_LINES = 40
+# A server that does not answer is not expected to end well either.
+_GRACE_OF_UNHEALTHY = 0.5
 
 _logger = logging.getLogger(__name__)
 
@@ -188,7 +190,7 @@ class InferenceServer:
                     f"User container has crashed or terminated: the inference server {how}."
                 )
             if not answering.done():
-                await asyncio.to_thread(terminate, process)
+                await asyncio.to_thread(terminate, process, grace=_GRACE_OF_UNHEALTHY)
                 raise self._not_ready(f"Readiness probe failed: no answer in {patience:g} seconds.")
         finally:
             ended.cancel()
@@ -248,7 +250,7 @@ class InferenceServer:
             if ended.done():
                 return f"the inference server {_how(ended.result())}"
             self.ready = False
-            await asyncio.to_thread(terminate, self._process)
+            await asyncio.to_thread(terminate, self._process, grace=_GRACE_OF_UNHEALTHY)
             return "the inference server failed its liveness probe"
         finally:
             ended.cancel()
