@@ -118,7 +118,8 @@ def describe(error: ValidationError, marks: Mapping[Location, Mark], model: type
     model
         The model that refused it; its fields supply the nearest valid key.
     """
-    findings = error.errors(include_url=False)
+    # A misspelt key is two findings, unknown and missing; the unknown one says what to do.
+    findings = sorted(error.errors(include_url=False), key=lambda finding: finding["type"] == "missing")
     first, *others = findings
     location = tuple(first["loc"])
     key = ".".join(str(token) for token in location)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mlops.gate.metrics import Array, Metric
 
-__all__ = ["Interval", "TooFewRowsError", "block_weights", "paired_degradation"]
+__all__ = ["Interval", "Mask", "TooFewRowsError", "block_weights", "paired_degradations"]
+
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 _MINIMUM_BLOCKS = 10
 _BATCH = 200
@@ -32,11 +34,14 @@ class Interval:
         Degradation over all rows; positive is worse.
     lower, upper
         One-sided confidence bounds: each is passed by the true value with probability 1 - confidence.
+    undefined
+        Resamples in which the metric has no value. Unless it is 0, the bounds are NaN: nothing is known.
     """
 
     estimate: float
     lower: float
     upper: float
+    undefined: int = 0
 
 
 def block_weights(rows: int, block_length: int, resamples: int, seed: int) -> Iterator[Array]:
@@ -74,63 +79,72 @@ def block_weights(rows: int, block_length: int, resamples: int, seed: int) -> It
     lengths[-1] = rows - block_length * (blocks - 1)
     for first in range(0, resamples, _BATCH):
         batch = min(_BATCH, resamples - first)
-        starts = generator.integers(rows, size=(batch, blocks))
-        # +1 where a block begins, -1 behind its end; the running sum counts the blocks over each row.
-        changes = np.zeros((batch, 2 * rows + 1))
-        line = np.arange(batch)[:, None]
-        np.add.at(changes, (line, starts), 1)
-        np.add.at(changes, (line, starts + lengths), -1)
-        counts = np.cumsum(changes[:, :-1], axis=1)
-        yield counts[:, :rows] + counts[:, rows:]
+        starts = generator.integers(rows, size=(batch, blocks)) + np.arange(batch)[:, None] * 2 * rows
+        # +1 where a block begins, -1 behind its end; the running sum counts the blocks over each row. Two
+        # laps of the circle lie behind each other, so that a block may run over the end.
+        size = batch * 2 * rows
+        changes = np.bincount(starts.ravel(), minlength=size + 1) - np.bincount(
+            (starts + lengths).ravel(), minlength=size + 1
+        )
+        laps = np.cumsum(changes[:size].reshape(batch, 2 * rows), axis=1, dtype=np.float64)
+        yield laps[:, :rows] + laps[:, rows:]
 
 
-def paired_degradation(
-    metric: Metric,
+def paired_degradations(
     labels: Array,
     challenger: Array,
     champion: Array,
+    questions: Sequence[tuple[Metric, Mask | None]],
     *,
-    rows: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None,
     confidence: float,
     block_length: int,
     resamples: int,
     seed: int,
-) -> Interval:
+) -> list[Interval]:
     """Return how much worse the challenger is, with percentile bounds from paired resamples.
 
     Both models are scored on the same resampled rows, so what makes rows hard cancels out.
 
     Parameters
     ----------
-    metric
-        What to compare.
     labels, challenger, champion
         Labels and both models' probabilities, shape (n,), in the data's order.
-    rows
-        Mask of a slice. All rows are resampled and then masked, so persons stay together in a slice too.
+    questions
+        Metrics, each with the mask of a slice or None for all rows. All rows are resampled and then
+        masked, so persons stay together in a slice too.
     confidence, block_length, resamples, seed
         See :func:`block_weights`.
+
+    Returns
+    -------
+    list of Interval
+        One for each question.
 
     Raises
     ------
     TooFewRowsError
         There are too few rows to resample.
-    ValueError
-        The metric is not defined for the rows, or not for some resample.
     """
-    mask = np.ones(len(labels), dtype=bool) if rows is None else rows
-    y, new, old = labels[mask], challenger[mask], champion[mask]
-    estimate = float(metric.degradation(metric.value(y, new), metric.value(y, old)))
-    draws = []
+    masks = [slice(None) if mask is None else mask for _, mask in questions]
+    draws: list[list[Array]] = [[] for _ in questions]
     for weights in block_weights(len(labels), block_length, resamples, seed):
-        # A resample that misses the slice altogether says nothing about it.
-        w = weights[:, mask]
-        w = w[w.sum(axis=1) > 0]
-        draws.append(metric.degradation(metric.weighted(y, new, w), metric.weighted(y, old, w)))
-    differences = np.concatenate(draws)
-    if not np.isfinite(estimate) or not np.isfinite(differences).all():
-        undefined = int((~np.isfinite(differences)).sum())
-        raise ValueError(f"{metric.name} is undefined in {undefined} of {len(differences)} resamples")
+        for (metric, _), mask, drawn in zip(questions, masks, draws, strict=True):
+            w = weights[:, mask]
+            # A resample that misses the slice altogether says nothing about it.
+            w = w[w.sum(axis=1) > 0]
+            new, old = (metric.weighted(labels[mask], p[mask], w) for p in (challenger, champion))
+            drawn.append(metric.degradation(new, old))
+    intervals = []
+    for (metric, _), mask, drawn in zip(questions, masks, draws, strict=True):
+        values = [metric.value(labels[mask], p[mask]) for p in (challenger, champion)]
+        intervals.append(_interval(metric.degradation(*values), np.concatenate(drawn), confidence))
+    return intervals
+
+
+def _interval(estimate: float, differences: Array, confidence: float) -> Interval:
+    undefined = int((~np.isfinite(differences)).sum())
+    if undefined or not len(differences) or not np.isfinite(estimate):
+        return Interval(estimate, np.nan, np.nan, max(undefined, 1))
     lower, upper = np.quantile(differences, [1 - confidence, confidence])
     # Never surer than the data itself: with a skewed distribution a percentile can miss the estimate.
     return Interval(estimate, min(float(lower), estimate), max(float(upper), estimate))

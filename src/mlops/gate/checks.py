@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlops.gate.bootstrap import paired_degradation
+from mlops.gate.bootstrap import paired_degradations
 from mlops.gate.metrics import METRICS
 from mlops.gate.report import Check, GateReport, Note
 from mlops.usecase import Condition
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mlops.gate.bootstrap import Interval, Mask
     from mlops.gate.evidence import Evidence
-    from mlops.usecase import Comparison, Gate, SliceRule, UseCase
+    from mlops.gate.metrics import Array
+    from mlops.usecase import Comparison, SliceRule, UseCase
 
 __all__ = ["decide"]
 
-Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 # MLflow's column types that hold each of the contract's types.
 _MLFLOW_TYPES = {"integer": {"integer", "long"}, "number": {"float", "double"}, "string": {"string"}}
 
@@ -42,7 +43,6 @@ def decide(evidence: Evidence, usecase: UseCase) -> GateReport:
         "schema": _schema,
         "absolute": _absolute,
         "comparison": _comparison,
-        "slice": _slices,
         "latency": _latency,
     }
     answers: list[Check | Note] = []
@@ -110,67 +110,72 @@ def _absolute(evidence: Evidence, usecase: UseCase) -> Iterator[Check]:
 
 
 def _comparison(evidence: Evidence, usecase: UseCase) -> Iterator[Check | Note]:
-    """Ask whether the model is surely not worse than the champion by more than the margin."""
+    """Ask whether the model is surely not worse than the champion by more than the margins.
+
+    First for all rows, then for every group of the contract.
+    """
     if evidence.champion is None:
         detail = "this is the first model: there is no champion to compare with"
         yield Note("comparison", "not_applicable", detail)
         return
-    for rule in usecase.gate.comparison:
-        yield _compare(f"comparison.{rule.metric}", evidence, usecase.gate, rule)
+    gate = usecase.gate
+    questions: dict[str, tuple[Comparison | SliceRule, Mask | None]] = {
+        f"comparison.{rule.metric}": (rule, None) for rule in gate.comparison
+    }
+    for name, group in _groups(evidence.features, usecase):
+        found = _too_small(name, evidence.labels[group], gate.slices)
+        if found is None:
+            questions[name] = (gate.slices, group)
+        else:
+            yield found
+    intervals = paired_degradations(
+        evidence.labels,
+        evidence.challenger,
+        evidence.champion,
+        [(METRICS[rule.metric], mask) for rule, mask in questions.values()],
+        confidence=gate.confidence,
+        block_length=gate.block_length,
+        resamples=gate.resamples,
+        seed=gate.seed,
+    )
+    for (name, (rule, mask)), interval in zip(questions.items(), intervals, strict=True):
+        rows = len(evidence.labels) if mask is None else int(mask.sum())
+        yield _judged(name, rule, interval, rows, gate.confidence)
 
 
-def _slices(evidence: Evidence, usecase: UseCase) -> Iterator[Check | Note]:
-    """Ask whether any group is served worse than by the champion by more than the margin."""
-    if evidence.champion is None:
-        yield Note("slice", "not_applicable", "this is the first model: no group can be served worse")
-        return
-    rule = usecase.gate.slices
-    for part in usecase.slices:
-        for group, conditions in part.groups.items():
-            name = f"slice.{part.name}.{group}"
-            mask = _mask(evidence.features, conditions)
-            labels = evidence.labels[mask]
-            smaller = min(int(labels.sum()), len(labels) - int(labels.sum()))
-            if len(labels) < rule.minimum_rows or smaller < rule.minimum_per_class:
-                detail = (
-                    f"{len(labels)} rows, {smaller} in the smaller class; a comparison needs "
-                    f"{rule.minimum_rows} and {rule.minimum_per_class}"
-                )
-                if rule.too_small == "fail":
-                    yield Check(name, "fail", float(len(labels)), f">= {rule.minimum_rows} rows", detail)
-                else:
-                    yield Note(name, "insufficient", detail)
-                continue
-            yield _compare(name, evidence, usecase.gate, rule, mask)
-
-
-def _compare(
-    name: str, evidence: Evidence, gate: Gate, rule: Comparison | SliceRule, mask: Mask | None = None
+def _judged(
+    name: str, rule: Comparison | SliceRule, interval: Interval, rows: int, confidence: float
 ) -> Check:
-    bound = f"<= {rule.margin:g} at {gate.confidence:.0%} confidence"
-    if evidence.champion is None:
-        return Check(name, "error", None, bound, "there is no champion")
-    try:
-        interval = paired_degradation(
-            METRICS[rule.metric],
-            evidence.labels,
-            evidence.challenger,
-            evidence.champion,
-            rows=mask,
-            confidence=gate.confidence,
-            block_length=gate.block_length,
-            resamples=gate.resamples,
-            seed=gate.seed,
-        )
-    except ValueError as error:
-        return Check(name, "error", None, bound, str(error))
-    rows = len(evidence.labels) if mask is None else int(mask.sum())
+    bound = f"<= {rule.margin:g} at {confidence:.0%} confidence"
+    if interval.undefined:
+        detail = f"{rule.metric} has no value in {interval.undefined} resamples of {rows} rows"
+        return Check(name, "error", None, bound, detail)
     detail = (
         f"{rule.metric} degrades by {interval.estimate:+.4f} "
         f"(one-sided bounds {interval.lower:+.4f} and {interval.upper:+.4f}) on {rows} rows; "
         f"the upper bound must be {bound}"
     )
     return Check(name, "pass" if interval.upper <= rule.margin else "fail", interval.upper, bound, detail)
+
+
+def _groups(features: pd.DataFrame, usecase: UseCase) -> Iterator[tuple[str, Mask]]:
+    for part in usecase.slices:
+        for group, conditions in part.groups.items():
+            yield f"slice.{part.name}.{group}", _mask(features, conditions)
+
+
+def _too_small(name: str, labels: Array, rule: SliceRule) -> Check | Note | None:
+    """Return what to say of a group that no interval can judge; None when it is large enough."""
+    smaller = min(int(labels.sum()), len(labels) - int(labels.sum()))
+    if len(labels) >= rule.minimum_rows and smaller >= rule.minimum_per_class:
+        return None
+    detail = (
+        f"{len(labels)} rows, {smaller} in the smaller class; a comparison needs "
+        f"{rule.minimum_rows} and {rule.minimum_per_class}"
+    )
+    if rule.too_small == "fail":
+        return Check(name, "fail", float(len(labels)), f">= {rule.minimum_rows} rows", detail)
+    return Note(name, "insufficient", detail)
 
 
 def _mask(features: pd.DataFrame, conditions: Mapping[str, int | float | str | Condition]) -> Mask:

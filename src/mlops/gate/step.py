@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -21,7 +22,7 @@ __all__ = ["folder_digest", "run"]
 
 
 def run(declaration: Path, model: Path, evaluation: Path, output: Path) -> GateReport:
-    """Decide, and write ``gate.json`` and ``lineage.json`` into `output`.
+    """Decide, and write ``gate.json``, ``lineage.json`` and the model's ``MLmodel`` into `output`.
 
     Parameters
     ----------
@@ -49,6 +50,9 @@ def run(declaration: Path, model: Path, evaluation: Path, output: Path) -> GateR
     lineage = _lineage(declaration, model, evaluation, digest)
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / "lineage.json", lineage)
+    if (model / "MLmodel").is_file():
+        # Registration reads the signature here: the SDK cannot download an output that is a model.
+        shutil.copyfile(model / "MLmodel", output / "MLmodel")
     report.write(
         output / "gate.json", {"model_sha256": digest, "champion_sha256": lineage["champion_sha256"]}
     )
