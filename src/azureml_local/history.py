@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from azureml_local.arm.references import long_datastore_uri
 from azureml_local.errors import AzureError
 
 if TYPE_CHECKING:
@@ -99,19 +100,13 @@ class RunHistory:
     def _uris(self, request: web.Request, body: dict[str, Any], shape: Any) -> dict[str, Any]:
         values = {}
         for asset_id in body.get("values") or []:
-            _, _, job_name, _, output_name = str(asset_id).removeprefix("azureml:").split("/", 4)
+            _, _, _, job_name, output_name = str(asset_id).removeprefix("azureml:").split("/", 4)
             output = (self._job(request, job_name).properties.get("outputs") or {}).get(output_name)
             if output:
-                values[asset_id] = shape(output | {"uri": self._long_form(output["uri"])})
+                values[asset_id] = shape(
+                    output | {"uri": long_datastore_uri(output["uri"], self._plane.config)}
+                )
         return values
-
-    def _long_form(self, uri: str) -> str:
-        config = self._plane.config
-        scope = (
-            f"azureml://subscriptions/{config.subscription_id}/resourcegroups/{config.resource_group}"
-            f"/workspaces/{config.workspace}/"
-        )
-        return uri.replace("azureml://datastores/", f"{scope}datastores/", 1)
 
     def _log_url(self, run: str, name: str) -> str:
         return f"{self._plane.base_url}/joblogs/{run}/{quote(name)}?sig={self._signature(run, name)}"

@@ -37,6 +37,7 @@ _logger = logging.getLogger(__name__)
 CONNECTION_FILE = "connection.json"
 CONNECTION_VERSION = 1
 _ADDRESS_FILE = "address"
+_TLS_GOODBYE_SECONDS = 0.05
 # How long readiness waits for deployments that a crash interrupted; the rest comes up in the background.
 _RECOVERY_SECONDS = 20.0
 # A job may outlive the hour of an ordinary token.
@@ -60,6 +61,7 @@ class Server:
         self.config = config
         self.plane: ControlPlane
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
         self._recovery: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -88,8 +90,11 @@ class Server:
     async def close(self) -> None:
         """Stop everything that runs and close the state; what is unfinished is resumed by the next start."""
         (self.config.home / CONNECTION_FILE).unlink(missing_ok=True)
+        if self._listener is not None:
+            self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()
+            await asyncio.sleep(2 * _TLS_GOODBYE_SECONDS)
         if self._recovery is not None:
             self._recovery.cancel()
             await asyncio.gather(self._recovery, return_exceptions=True)
@@ -124,10 +129,16 @@ class Server:
         plane.tracking.add_routes(application, seeding.TRACKING_PREFIX)
         plane.endpoints.add_routes(application)
         add_blob_routes(application, plane.blobs, verify_token=gate.verify_token)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
-        await self._runner.setup()
+        self._runner = runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        if runner.server is None:
+            raise RuntimeError("aiohttp made no protocol factory")
         context = await asyncio.to_thread(tls.server_context, self.config.home)
-        await web.SockSite(self._runner, listening, ssl_context=context).start()
+        # Not a SockSite: that one waits half a minute for clients who do not end TLS politely.
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            runner.server, sock=listening, ssl=context, ssl_shutdown_timeout=_TLS_GOODBYE_SECONDS
+        )
 
     async def _recover(self) -> None:
         await asyncio.to_thread(self.plane.jobs.recover)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What may change after a version exists (Azure ML: tags, description, archive state; properties grow).
 _MUTABLE = {"description", "tags", "properties", "isArchived", "stage", "autoDeleteSetting", "isAnonymous"}
+_URIS = {"modelUri", "dataUri", "codeUri"}
 _UPLOAD_HOURS = 12.0
 
 
@@ -72,6 +73,9 @@ class AssetVersions(Family):
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Refuse bad asset names, dangling references and other content under a version that exists."""
         names.RESOURCE.check(call.target.names[-2])
+        properties = body["properties"]
+        for field in _URIS & properties.keys():
+            properties[field] = references.long_datastore_uri(properties[field], self.plane.config)
         if existing is None:
             for field in self.references_to:
                 reference = body["properties"].get(field)

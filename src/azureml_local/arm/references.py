@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from azureml_local.config import InstanceConfig
     from azureml_local.store import Resource, ResourceStore
 
+_DATASTORE_URI = re.compile(
+    r"azureml://(subscriptions/[^/]+/resourcegroups/[^/]+/"
+    r"(providers/Microsoft.MachineLearningServices/)?workspaces/[^/]+/)?(?P<path>datastores/.+)",
+    re.IGNORECASE,
+)
 _REGISTRY_URI = re.compile(r"azureml://registries/(?P<registry>[^/]+)/(?P<rest>.+)")
 
 
@@ -27,6 +32,20 @@ def arm_id(reference: str, config: InstanceConfig) -> str:
         root = config.registry_id.rsplit("/", 1)[0]
         return f"{root}/{match['registry']}/{match['rest']}"
     return reference.removeprefix("azureml:")
+
+
+def long_datastore_uri(uri: str, config: InstanceConfig) -> str:
+    """Return the form in which the service keeps a path of a datastore: with subscription, group and workspace.
+
+    Anything else is returned as it is.
+    """
+    match = _DATASTORE_URI.fullmatch(uri)
+    if match is None:
+        return uri
+    return (
+        f"azureml://subscriptions/{config.subscription_id}/resourcegroups/{config.resource_group}"
+        f"/workspaces/{config.workspace}/{match['path']}"
+    )
 
 
 def require(store: ResourceStore, config: InstanceConfig, reference: str, target: str) -> Resource:
