@@ -7,8 +7,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from mlops.client import visible_errors
 from mlops.errors import DeploymentError
-from mlops.rollout.state import EndpointState, endpoint_state
+from mlops.rollout.state import SUCCEEDED, EndpointState, endpoint_state, provisioning_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -62,7 +63,7 @@ class EndpointOperations:
             found = self._settled(lambda: self._endpoints.get(self.name), f"endpoint {self.name}")
         except ResourceNotFoundError:
             found = None
-        if found is not None and found.provisioning_state == "Succeeded":
+        if found is not None and provisioning_state(found) == SUCCEEDED:
             return
         self._wait(lambda: self._endpoints.begin_create_or_update(wanted), f"creating endpoint {self.name}")
 
@@ -153,16 +154,17 @@ class EndpointOperations:
         pause = 0.5
         while True:
             entity = get()
-            if str(entity.provisioning_state) not in _TRANSITIONAL:
+            state = provisioning_state(entity)
+            if state not in _TRANSITIONAL:
                 return entity
             if time.monotonic() > deadline:
                 raise DeploymentError(
                     f"The {what} does not come to rest.",
-                    got=entity.provisioning_state,
+                    got=state,
                     expected="Succeeded or Failed",
                     next_step="look at it in the studio, delete it, and run the same command again",
                 )
-            self._report(f"{what} is {str(entity.provisioning_state).lower()}, waiting")
+            self._report(f"{what} is {state.lower()}, waiting")
             self._sleep(pause)
             pause = min(pause * 2, _REPORT_SECONDS)
 
@@ -170,7 +172,8 @@ class EndpointOperations:
         """Start a long operation and report until it ends."""
         with _without_dots():
             self._report(what)
-            poller, started = begin(), time.monotonic()
+            with visible_errors():
+                poller, started = begin(), time.monotonic()
             while not poller.done():
                 poller.wait(timeout=_REPORT_SECONDS)
                 if not poller.done():

@@ -30,6 +30,7 @@ __all__ = [
     "Step",
     "endpoint_state",
     "plan",
+    "provisioning_state",
 ]
 
 COLORS: Final = ("blue", "green")
@@ -171,7 +172,7 @@ def endpoint_state(endpoint: Any, deployments: Any) -> EndpointState:
     found = {
         str(deployment.name): DeploymentState(
             name=str(deployment.name),
-            provisioning=str(deployment.provisioning_state),
+            provisioning=provisioning_state(deployment),
             definition=(deployment.tags or {}).get(DEFINITION_TAG),
             model=(deployment.tags or {}).get(MODEL_TAG),
         )
@@ -183,6 +184,12 @@ def endpoint_state(endpoint: Any, deployments: Any) -> EndpointState:
         tags=dict(endpoint.tags or {}),
         deployments=found,
     )
+
+
+def provisioning_state(entity: Any) -> str:
+    """Return an entity's provisioning state as the service spells it; the SDK gives an enum or text."""
+    state = entity.provisioning_state
+    return str(getattr(state, "value", state))
 
 
 def _reached(state: EndpointState, candidate: DeploymentState) -> Step:

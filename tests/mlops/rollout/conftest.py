@@ -15,6 +15,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.ai.ml._restclient.arm_ml_service.models import (
+    DeploymentProvisioningState as State,
+)
+from azure.ai.ml._restclient.arm_ml_service.models import (
+    EndpointProvisioningState as EndpointState,
+)
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 if TYPE_CHECKING:
@@ -148,7 +154,7 @@ class Endpoints:
                 traffic=traffic,
                 mirror_traffic=mirror,
                 tags=dict(entity.tags or {}),
-                provisioning_state="Succeeded",
+                provisioning_state=EndpointState.SUCCEEDED,
                 scoring_uri=self.azure.uri,
             )
 
@@ -169,7 +175,7 @@ class Deployments:
         found = copy.deepcopy(self.azure.deployments[name])
         if self.azure.settling.get(name, 0):
             self.azure.settling[name] -= 1
-            found.provisioning_state = "Creating"
+            found.provisioning_state = State.CREATING
         return found
 
     def begin_create_or_update(self, deployment: Any) -> Poller:
@@ -177,7 +183,7 @@ class Deployments:
 
         def change() -> None:
             created = copy.copy(deployment)
-            created.provisioning_state = "Succeeded" if starts else "Failed"
+            created.provisioning_state = State.SUCCEEDED if starts else State.FAILED
             self.azure.deployments[deployment.name] = created
 
         self.azure.write(f"create {deployment.name}", change)
