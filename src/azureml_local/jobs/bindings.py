@@ -101,8 +101,8 @@ def parse_output(text: str) -> str:
 
 def references(command: str) -> tuple[set[str], set[str]]:
     """Return the ports that a command names (``inputs.x``, ``outputs.y``): all, and those always needed."""
-    everything = {_port(name) for name in _PLACEHOLDER.findall(command)}
-    return everything, {_port(name) for name in _PLACEHOLDER.findall(_OPTIONAL.sub("", command))}
+    everything = set(_PLACEHOLDER.findall(command))
+    return everything, set(_PLACEHOLDER.findall(_OPTIONAL.sub("", command)))
 
 
 def render(command: str, *, literals: Mapping[str, str], paths: Mapping[str, str]) -> str:
@@ -127,13 +127,12 @@ def render(command: str, *, literals: Mapping[str, str], paths: Mapping[str, str
     known = {*literals, *paths}
 
     def kept(match: re.Match[str]) -> str:
-        named = {_port(name) for name in _PLACEHOLDER.findall(match[1])}
-        return match[1] if named <= known else ""
+        return match[1] if set(_PLACEHOLDER.findall(match[1])) <= known else ""
 
     rendered, quote, position = [], "", 0
     text = _OPTIONAL.sub(kept, command)
     for match in _PLACEHOLDER.finditer(text):
-        between, port = text[position : match.start()], _port(match[1])
+        between, port = text[position : match.start()], match[1]
         quote = _quote_after(between, quote)
         if port not in known:
             raise bad_request(f"The command needs '{match[0]}', which has no value.")
@@ -143,11 +142,6 @@ def render(command: str, *, literals: Mapping[str, str], paths: Mapping[str, str
         quote = _quote_after(value, quote) if port in literals else quote
         position = match.end()
     return "".join([*rendered, text[position:]])
-
-
-def _port(reference: str) -> str:
-    # `${{inputs.x.path}}` is the first generation's way to write `${{inputs.x}}`.
-    return reference.removesuffix(".path")
 
 
 def _quote_after(text: str, quote: str) -> str:

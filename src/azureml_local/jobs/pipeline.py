@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,12 +92,11 @@ class GraphRun:
                 break
             done, _ = wait(running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
-                self._ended(running.pop(future), future)
+                self._ended(running.pop(future), future.result())
             if deadline is not None and time.monotonic() > deadline:
                 self.stop.set(Reason.TIMED_OUT)
             if self.stop.reason is not None:
-                for future in running:
-                    future.cancel()
+                self._withdraw(running)
         if self.stop.reason is not Reason.SHUTDOWN:
             for node in waiting.values():
                 self._never_ran(node)
@@ -164,13 +163,14 @@ class GraphRun:
         except AzureError:
             return False
 
-    def _ended(self, node: Node, future: Future[Result]) -> None:
-        try:
-            result = future.result()
-        except CancelledError:
+    def _withdraw(self, running: dict[Future[Result], Node]) -> None:
+        """Take back what waits for a slot."""
+        for future in [future for future in running if future.cancel()]:
+            node = running.pop(future)
             if self.stop.reason is not Reason.SHUTDOWN:
                 self._never_ran(node)
-            return
+
+    def _ended(self, node: Node, result: Result) -> None:
         self.results[node.name] = result
         run = self.job_ids[node.name].rsplit("/", 1)[-1]
         note = " (reused)" if result.reused else ""
