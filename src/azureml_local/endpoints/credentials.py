@@ -8,7 +8,7 @@ import hmac
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from azureml_local.errors import AzureError
 
@@ -129,14 +129,25 @@ class EndpointCredentials:
             )
         return new
 
-    def regenerate(
-        self, endpoint_id: str, key: Literal["Primary", "Secondary"], value: str | None = None
-    ) -> EndpointKeys:
-        """Replace a key by a new one, or by the given value; the other stays good."""
-        fresh = value or secrets.token_urlsafe(24)
-        if key == "Primary":
-            return self.set_keys(endpoint_id, primary=fresh)
-        return self.set_keys(endpoint_id, secondary=fresh)
+    def regenerate(self, endpoint_id: str, key: str, value: str | None = None) -> EndpointKeys:
+        """Replace one key; the other stays good.
+
+        Parameters
+        ----------
+        endpoint_id
+            ARM id of the endpoint.
+        key
+            ``Primary`` or ``Secondary``.
+        value
+            What the key is set to. The SDK sends the present one when it wants a new one.
+        """
+        old = self.keys(endpoint_id)
+        match key.lower():
+            case "primary":
+                return self.set_keys(endpoint_id, primary=_fresh(value, old.primary))
+            case "secondary":
+                return self.set_keys(endpoint_id, secondary=_fresh(value, old.secondary))
+        raise AzureError(400, "UserError", f"'{key}' is not a key type: expected Primary or Secondary.")
 
     def issue_token(self, endpoint_id: str, *, lifetime: float = _TOKEN_SECONDS) -> EndpointToken:
         """Return a signed token that opens this endpoint alone."""
@@ -188,6 +199,10 @@ class EndpointCredentials:
                 (endpoint_id.lower(),),
             ).fetchone()
         return EndpointKeys(primary, secondary), signing_key
+
+
+def _fresh(value: str | None, present: str) -> str:
+    return value if value and value != present else secrets.token_urlsafe(24)
 
 
 def _signature(signing_key: str, payload: str) -> str:

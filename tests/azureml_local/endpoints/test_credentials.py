@@ -54,6 +54,9 @@ def test_a_regenerated_key_replaces_only_itself(credentials: EndpointCredentials
     assert new.primary != old.primary
     assert new.secondary == old.secondary
     assert credentials.regenerate(ENDPOINT, "Secondary", "mine") == EndpointKeys(new.primary, "mine")
+    assert credentials.regenerate(ENDPOINT, "primary", new.primary).primary != new.primary
+    with pytest.raises(AzureError, match="'third' is not a key type"):
+        credentials.regenerate(ENDPOINT, "third")
     check = credentials.authenticator(ENDPOINT, "Key").check
     assert check(f"Bearer {old.primary}") is not None
     assert check("Bearer mine") is None
