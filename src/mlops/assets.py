@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+from mlops.client import visible_errors
 from mlops.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def ensure_data(client: MLClient, name: str, file: Path) -> str:
     try:
         client.data.get(name, version=version)
     except ResourceNotFoundError:
-        client.data.create_or_update(Data(name=name, version=version, type="uri_file", path=str(file)))
+        with visible_errors():
+            client.data.create_or_update(Data(name=name, version=version, type="uri_file", path=str(file)))
     return f"{name}:{version}"
 
 

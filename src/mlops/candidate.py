@@ -31,7 +31,7 @@ class Candidate:
     job
         Name of the pipeline job.
     model
-        Folder of the MLflow model, as downloaded from the job's output.
+        Folder with the model's description, its ``MLmodel`` file.
     gate
         The gate's verdict, ``gate.json``.
     path
@@ -118,7 +118,8 @@ def download_candidate(
     directory
         Folder to download into.
     model_output, gate_output
-        Names of the pipeline's outputs. The gate's output is ``gate.json`` or a folder that holds it.
+        Names of the pipeline's outputs. The gate's is a folder with ``gate.json`` and a copy of the model's
+        ``MLmodel``.
 
     Raises
     ------
@@ -136,10 +137,13 @@ def download_candidate(
             expected="Completed",
             next_step="wait for the job, or read its log to see why it failed",
         )
+    # The gate's folder holds a copy of the model's description: azure-ai-ml 1.35.2 cannot download an
+    # output that is a model (it passes `values` to a request whose field it has renamed).
+    verdict = download_output(client, job, gate_output, directory)
     return Candidate(
         job=job,
-        model=_holding("MLmodel", download_output(client, job, model_output, directory)),
-        gate=_holding("gate.json", download_output(client, job, gate_output, directory)) / "gate.json",
+        model=_holding("MLmodel", verdict),
+        gate=_holding("gate.json", verdict) / "gate.json",
         path=f"azureml://jobs/{job}/outputs/{model_output}",
     )
 

@@ -5,8 +5,13 @@ Everything else receives an :class:`azure.ai.ml.MLClient` and cannot tell a lapt
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import logging
 import os
+import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,12 +19,17 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.errors import ControlPlaneError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
 
     from mlops.settings import Environment
 
-__all__ = ["Connection", "Home", "connect", "connect_registry"]
+__all__ = ["Connection", "Home", "connect", "connect_registry", "visible_errors"]
+
+# Terminal control sequences (ECMA-48), such as the SDK's colours.
+_CONTROL: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 UNSET_ID: Final = "00000000-0000-0000-0000-000000000000"
 CONNECTION_VERSION: Final = 1
@@ -107,9 +117,26 @@ def connect_registry(settings: Environment, home: Home) -> MLClient:
     return _client(settings, home, registry_name=settings.names.registry)
 
 
+@contextlib.contextmanager
+def visible_errors() -> Iterator[None]:
+    """Pass on what the SDK prints to standard error, without colour codes and the empty lines around them.
+
+    It prints both at every upload, also when it is told to show no progress.
+    """
+    with contextlib.redirect_stderr(io.StringIO()) as printed:
+        try:
+            yield
+        finally:
+            lines = _CONTROL.sub("", printed.getvalue()).splitlines()
+    for line in filter(str.strip, lines):
+        sys.stderr.write(f"{line}\n")
+
+
 def _client(settings: Environment, home: Home, **scope: str) -> MLClient:
     from azure.ai.ml import MLClient  # noqa: PLC0415 - a second of import that most commands do not need
 
+    # The SDK logs each download to standard error from its import on; warnings stay.
+    logging.getLogger("azure.ai.ml").setLevel(logging.WARNING)
     if settings.control_plane == "embedded":
         connection = Connection.read(home)
         credential, options = _embedded(connection)

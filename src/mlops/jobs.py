@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mlops.client import visible_errors
 from mlops.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class JobRun:
 
 def submit(client: MLClient, job: PipelineJob) -> str:
     """Submit a job and return its name."""
-    return str(client.jobs.create_or_update(job).name)
+    with visible_errors():
+        return str(client.jobs.create_or_update(job).name)
 
 
 def follow(
@@ -91,7 +93,8 @@ def download_output(client: MLClient, job: str, output: str, folder: Path) -> Pa
     PipelineError
         The output is empty.
     """
-    client.jobs.download(name=job, output_name=output, download_path=str(folder))
+    with visible_errors():
+        client.jobs.download(name=job, output_name=output, download_path=str(folder))
     content = folder / "named-outputs" / output
     if not content.exists():
         raise PipelineError(

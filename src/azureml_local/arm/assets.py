@@ -75,7 +75,8 @@ class AssetVersions(Family):
         names.RESOURCE.check(call.target.names[-2])
         properties = body["properties"]
         for field in _URIS & properties.keys():
-            properties[field] = references.long_datastore_uri(properties[field], self.plane.config)
+            written = references.job_output_uri(self.plane.store, self.plane.config, properties[field])
+            properties[field] = references.long_datastore_uri(written, self.plane.config)
         if existing is None:
             for field in self.references_to:
                 reference = body["properties"].get(field)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from azureml_local.errors import bad_request
+from azureml_local.errors import AzureError, bad_request
 
 if TYPE_CHECKING:
     from azureml_local.config import InstanceConfig
@@ -15,6 +15,9 @@ _DATASTORE_URI = re.compile(
     r"azureml://(subscriptions/[^/]+/resourcegroups/[^/]+/"
     r"(providers/Microsoft.MachineLearningServices/)?workspaces/[^/]+/)?(?P<path>datastores/.+)",
     re.IGNORECASE,
+)
+_JOB_OUTPUT_URI = re.compile(
+    r"azureml://jobs/(?P<job>[^/]+)/outputs/(artifacts/)?(?P<output>[^/]+)/?(paths/)?(?P<rest>.+)?"
 )
 _REGISTRY_URI = re.compile(r"azureml://registries/(?P<registry>[^/]+)/(?P<rest>.+)")
 
@@ -34,8 +37,31 @@ def arm_id(reference: str, config: InstanceConfig) -> str:
     return reference.removeprefix("azureml:")
 
 
+def job_output_uri(store: ResourceStore, config: InstanceConfig, uri: str) -> str:
+    """Return where a job wrote what ``azureml://jobs/<job>/outputs/<name>`` names; other URIs as they are.
+
+    Raises
+    ------
+    AzureError
+        The job or its output does not exist, or the job has not written it yet.
+    """
+    match = _JOB_OUTPUT_URI.fullmatch(uri)
+    if match is None:
+        return uri
+    job = store.require(f"{config.workspace_id}/jobs/{match['job']}")
+    output = (job.properties.get("outputs") or {}).get(match["output"]) or {}
+    if not output.get("uri") or job.properties.get("status") != "Completed":
+        raise AzureError(
+            400,
+            "UserError",
+            f"The job '{match['job']}' ({job.properties.get('status')}) has no output '{match['output']}'.",
+        )
+    rest = match["rest"] or ""
+    return f"{output['uri'].rstrip('/')}/{rest}" if rest else str(output["uri"])
+
+
 def long_datastore_uri(uri: str, config: InstanceConfig) -> str:
-    """Return the form in which the service keeps a path of a datastore: with subscription, group and workspace.
+    """Return the form in which the service keeps a path of a datastore: from the subscription on.
 
     Anything else is returned as it is.
     """

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlops.candidate import Candidate
     from mlops.cli.context import Session
+    from mlops.cli.output import Output
     from mlops.model_version import ModelVersion
     from mlops.rollout import RolloutProgress, RolloutResult
     from mlops.scoring import Exchange
@@ -35,6 +36,7 @@ __all__ = [
     "evaluated",
     "register",
     "replay",
+    "rollout_progress",
     "sample_of",
     "train",
     "train_and_follow",
@@ -223,7 +225,6 @@ def deploy(
     *,
     version: str | None = None,
     traffic: Path | None = None,
-    progress: Callable[[RolloutProgress], None] | None = None,
     on_exchange: Callable[[Exchange], None] | None = None,
 ) -> tuple[ModelVersion, RolloutResult]:
     """Roll a version out, and make it champion once it serves everything.
@@ -270,12 +271,28 @@ def deploy(
         sample=_read_json(ROOT / usecase.serving.sample_request),
         expectation=Expectation(),
         traffic=partial(replay, file),
-        progress=progress or (lambda event: session.output.progress(f"  {event.step}: {event.message}")),
+        progress=rollout_progress(session.output),
         on_exchange=on_exchange,
     )
     if result.ok:
         chosen = registry.set_champion(name, chosen.version)
     return chosen, result
+
+
+def rollout_progress(output: Output) -> Callable[[RolloutProgress], None]:
+    """Return a listener that prints each message, and of a count every fifth part."""
+    shown: dict[str, int] = {}
+
+    def show(event: RolloutProgress) -> None:
+        if not event.total:
+            output.progress(f"  {event.step}: {event.message}")
+            return
+        part = 5 * event.done // event.total
+        if shown.get(event.step) != part:
+            shown[event.step] = part
+            output.progress(f"  {event.step}: {event.message}, {event.done} of {event.total} requests")
+
+    return show
 
 
 def replay(file: Path) -> Iterable[dict[str, Any]]:

@@ -56,6 +56,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Send everything to the deployment that served before, and make its model champion again."""
+    from mlops.cli import flows
     from mlops.registry import ModelRegistry
     from mlops.rollout import roll_back
 
@@ -63,7 +64,7 @@ def rollback(
     result = roll_back(
         session.client,
         session.settings.names.endpoint(usecase),
-        progress=lambda event: session.output.progress(f"  {event.step}: {event.message}"),
+        progress=flows.rollout_progress(session.output),
     )
     if result.model is not None:
         name, _, version = result.model.removeprefix("azureml:").rpartition(":")

@@ -6,6 +6,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Final
 
+from mlops.client import visible_errors
+
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
@@ -48,7 +50,8 @@ def _read(client: MLClient, endpoint: str, folder: Path) -> dict[str, set[str]]:
     from azure.ai.ml._artifacts._artifact_utilities import download_artifact_from_aml_uri
 
     uri = f"azureml://datastores/workspaceblobstore/paths/modelDataCollector/{endpoint}/"
-    download_artifact_from_aml_uri(uri, str(folder), client.datastores)
+    with visible_errors():
+        download_artifact_from_aml_uri(uri, str(folder), client.datastores)
     return {
         name: {
             # Each row carries <request id>_<position>; a line may hold the rows of several requests.

@@ -78,7 +78,7 @@ def _models(story: Story) -> list[dict[str, Any]]:
                 "name": MODELS[name],
                 "model": result.model if result else "not registered",
                 "verdict": trained.gate["verdict"],
-                "metrics": trained.evaluation["models"]["candidate"].get("metrics", {}),
+                "metrics": trained.evaluation["models"]["challenger"].get("metrics", {}),
             }
         )
     return rows
