@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from modelwatch.contract import ColumnContract, Contract, Role
     from modelwatch.measuring import measure
     from modelwatch.metrics import AZUREML, METRICS, ROBUST
+    from modelwatch.monitor import Monitor
     from modelwatch.profiles import ColumnProfile, Profile
     from modelwatch.profiling import profile
     from modelwatch.results import Measurement, Status
+    from modelwatch.running import run
+    from modelwatch.sources.windows import Window
 
 _HOMES = {
     "AZUREML": "metrics",
@@ -31,6 +34,9 @@ _HOMES = {
     "compare": "comparing",
     "measure": "measuring",
     "profile": "profiling",
+    "run": "running",
+    "Monitor": "monitor",
+    "Window": "sources.windows",
 }
 
 __all__ = [
@@ -41,12 +47,15 @@ __all__ = [
     "ColumnProfile",
     "Contract",
     "Measurement",
+    "Monitor",
     "Profile",
     "Role",
     "Status",
+    "Window",
     "compare",
     "measure",
     "profile",
+    "run",
 ]
 
 

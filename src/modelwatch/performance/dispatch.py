@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from modelwatch.errors import UsageError
 from modelwatch.metrics import ROBUST, Family, metric
 from modelwatch.performance import classification, probability, regression
-from modelwatch.performance.pairs import label_pairs, number_pairs
+from modelwatch.performance.pairs import as_labels, label_name, label_pairs, number_pairs
 from modelwatch.results import Measurement, Status, with_note
 
 if TYPE_CHECKING:
@@ -53,7 +51,7 @@ def performance(
         pairs = label_pairs(truth, predicted, labels)
         if not pairs.truth.size:
             return _empty(metric_id, definition, pairs.dropped)
-        name = None if positive is None else label_pairs([positive], [positive]).labels[0]
+        name = None if positive is None else label_name(positive)
         value, interval, note = classification.score(metric_id, pairs, average=average, positive=name)
         n, dropped = pairs.truth.size, pairs.dropped
     elif family is Family.REGRESSION:
@@ -76,18 +74,13 @@ def performance(
 def _probability(  # noqa: PLR0917
     metric_id: str, truth: Any, predicted: Any, definition: str, positive: Any, minimum_rows: int
 ) -> Measurement:
-    pairs = label_pairs(truth, truth)
-    if positive is None and len(pairs.labels) > 2:
-        raise UsageError("Say which class is positive", where=metric_id, got=pairs.labels)
-    if positive is not None:
-        name = label_pairs([positive], [positive]).labels[0]
-        outcome = np.array([None if t is None else t == name for t in _texts(truth)], dtype=object)
-    else:
-        name = pairs.labels[-1] if len(pairs.labels) > 1 else "1"
-        alone = pairs.labels[0] if pairs.labels else ""
-        name = alone if alone in ("1", "true") else name
-        outcome = np.array([None if t is None else t == name for t in _texts(truth)], dtype=object)
-    numbers = number_pairs([None if o is None else int(o) for o in outcome], predicted)
+    classes = as_labels(truth)
+    names = sorted({name for name in classes if name is not None})
+    if positive is None and len(names) > 2:
+        raise UsageError("Say which class is positive", where=metric_id, got=names)
+    name = _positive_of(names) if positive is None else label_name(positive)
+    outcome = [None if label is None else int(label == name) for label in classes]
+    numbers = number_pairs(outcome, predicted)
     n = numbers.truth.size
     if not n:
         return _empty(metric_id, definition, numbers.dropped)
@@ -116,12 +109,11 @@ def _probability(  # noqa: PLR0917
     return _result(metric_id, definition, scored[0], scored[1], n, note, minimum_rows)
 
 
-def _texts(truth: Any) -> list[str | None]:
-    from modelwatch.columns import Kind, as_array, kind_of  # noqa: PLC0415
-    from modelwatch.performance.pairs import _labels  # noqa: PLC0415
-
-    array = as_array(truth)
-    return list(_labels(array, numeric=kind_of(array.type) in (Kind.NUMBER, Kind.EMPTY)))
+def _positive_of(names: list[str]) -> str:
+    """Return the larger of two classes; alone, a class is the positive one only if its name says so."""
+    if len(names) == 1 and names[0] not in ("1", "true"):
+        return "1"
+    return names[-1] if names else "1"
 
 
 def _result(  # noqa: PLR0917

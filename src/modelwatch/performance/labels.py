@@ -51,8 +51,8 @@ def join_labels(predictions: pa.Table, labels: pa.Table, key: str) -> LabelledRo
             raise SourceError(
                 "The correlation id is missing", where=side, expected=key, got=table.column_names
             )
-    first, duplicate_predictions = _once(predictions, key, keep="first")
-    last, duplicate_labels = _once(labels, key, keep="last")
+    first, duplicate_predictions = once(predictions, key, keep="first")
+    last, duplicate_labels = once(labels, key, keep="last")
     common = [name for name in last.column_names if name != key and name in first.column_names]
     # What both sides call the same is the label's, since it is the later knowledge.
     first = first.drop_columns(common)
@@ -67,7 +67,7 @@ def join_labels(predictions: pa.Table, labels: pa.Table, key: str) -> LabelledRo
     return LabelledRows(rows, first.num_rows, duplicate_predictions, duplicate_labels)
 
 
-def _once(table: pa.Table, key: str, *, keep: str) -> tuple[pa.Table, int]:
+def once(table: pa.Table, key: str, *, keep: str) -> tuple[pa.Table, int]:
     """Return the first or last row of each key, in their order; rows without a key are left out."""
     held = table.filter(pc.is_valid(table.column(key)))
     codes = held.column(key).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)

@@ -40,20 +40,18 @@ def number_pairs(truth: Any, predicted: Any) -> NumberPairs:
 
 
 def label_pairs(truth: Any, predicted: Any, labels: list[Any] | None = None) -> LabelPairs:
-    """Return pairs of classes; numbers are compared as numbers (1 is 1.0), anything else by its text.
+    """Return pairs of classes; whole numbers are one class however they are stored.
 
     Parameters
     ----------
     labels
         Classes to count in any case, such as one that a window happens not to hold.
     """
-    arrays = as_array(truth), as_array(predicted)
-    numeric = all(kind_of(array.type) in (Kind.NUMBER, Kind.EMPTY) for array in arrays)
-    a, b = (_labels(array, numeric=numeric) for array in arrays)
+    a, b = as_labels(truth), as_labels(predicted)
     _same_length(a, b)
     kept = np.array([x is not None and y is not None for x, y in zip(a, b, strict=True)], dtype=np.bool_)
     names = {*a[kept].tolist(), *b[kept].tolist()}
-    names |= {_label(label) if not numeric else _number_label(float(label)) for label in labels or ()}
+    names |= {label_name(label) for label in labels or ()}
     ordered = sorted(names, key=_natural)
     positions = {name: position for position, name in enumerate(ordered)}
     encoded = (np.array([positions[name] for name in side[kept]], dtype=np.int64) for side in (a, b))
@@ -77,24 +75,24 @@ def _numbers(values: Any) -> FloatArray:
     return np.asarray(plain(array).cast("float64").fill_null(np.nan).to_numpy(zero_copy_only=False))
 
 
-def _labels(array: Any, *, numeric: bool) -> AnyArray:
-    if numeric:
+def as_labels(values: Any) -> AnyArray:
+    """Return the class of each row as text (None where missing), ``(n,)``; 1, 1.0 and "1" are one class."""
+    array = as_array(values)
+    if kind_of(array.type) in (Kind.NUMBER, Kind.EMPTY):
         numbers = _numbers(array)
         result = np.empty(numbers.size, dtype=object)
-        result[:] = [None if np.isnan(number) else _number_label(number) for number in numbers.tolist()]
+        result[:] = [None if np.isnan(number) else label_name(number) for number in numbers.tolist()]
         return result
-    plain_texts = texts(array)
-    if hasattr(plain_texts, "dictionary_decode"):
-        plain_texts = plain_texts.dictionary_decode()
-    return np.asarray(pc.cast(plain_texts, "string").to_numpy(zero_copy_only=False), dtype=object)
+    return np.asarray(pc.cast(texts(array), "string").to_numpy(zero_copy_only=False), dtype=object)
 
 
-def _label(value: Any) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
-
-
-def _number_label(number: float) -> str:
-    return str(int(number)) if float(number).is_integer() else repr(float(number))
+def label_name(value: Any) -> str:
+    """Return the text by which a class is known."""
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (int, float, np.integer, np.floating)):
+        return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return str(value)
 
 
 def _natural(name: str) -> tuple[int, float, str]:

@@ -1,0 +1,146 @@
+"""Performance without labels: what well-calibrated probabilities say about themselves (CBPE).
+
+If a model's 0.8 means 80 %, the expected confusion matrix of a window follows from its probabilities alone.
+The estimate sees covariate drift; it cannot see a change in what the features *mean* for the outcome (concept
+drift).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelwatch.intervals import LEVEL
+from modelwatch.metrics import ROBUST
+from modelwatch.performance.pairs import as_labels, label_name, number_pairs
+from modelwatch.performance.probability import roc_auc
+from modelwatch.results import Measurement, Status
+
+if TYPE_CHECKING:
+    from modelwatch.arrays import FloatArray
+
+SIGNAL = "estimated_performance"
+ESTIMATED = ("accuracy", "precision", "recall", "f1", "roc_auc")
+_DRAWS = 200
+_SEED = 20_240_229
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """A monotone map from a model's scores to probabilities, straight between its points."""
+
+    scores: FloatArray
+    probabilities: FloatArray
+
+    def __call__(self, scores: FloatArray) -> FloatArray:
+        """Return calibrated probabilities, shape of ``scores``."""
+        return np.interp(scores, self.scores, self.probabilities)
+
+
+def calibrator(truth: Any, probability: Any, *, positive: Any = 1) -> Calibrator:
+    """Fit isotonic regression (pool adjacent violators) on labelled reference rows.
+
+    Parameters
+    ----------
+    truth, probability
+        Class and score of each row that the model was not trained on, shape ``(n,)``.
+    """
+    name = label_name(positive)
+    outcome = [None if label is None else int(label == name) for label in as_labels(truth)]
+    pairs = number_pairs(outcome, probability)
+    scores, group = np.unique(pairs.predicted, return_inverse=True)
+    weight = np.bincount(group).astype(np.float64)
+    mean = np.bincount(group, weights=pairs.truth) / weight
+    blocks: list[list[float]] = []
+    for value, mass, score in zip(mean.tolist(), weight.tolist(), scores.tolist(), strict=True):
+        blocks.append([value, mass, score, score])
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+            upper = blocks.pop()
+            lower = blocks[-1]
+            total = lower[1] + upper[1]
+            lower[0] = (lower[0] * lower[1] + upper[0] * upper[1]) / total
+            lower[1], lower[3] = total, upper[3]
+    steps = [(edge, block[0]) for block in blocks for edge in dict.fromkeys((block[2], block[3]))]
+    return Calibrator(np.array([edge for edge, _ in steps]), np.array([value for _, value in steps]))
+
+
+def estimated_performance(
+    probability: Any,
+    *,
+    threshold: float = 0.5,
+    calibration: Calibrator | None = None,
+    definition: str = ROBUST,
+) -> list[Measurement]:
+    """Estimate accuracy, precision, recall, F1 and ROC AUC without labels, each with its error band.
+
+    Parameters
+    ----------
+    probability
+        Probabilities of the positive class, shape ``(n,)``.
+    threshold
+        Scores at or above it are predicted positive.
+    calibration
+        Makes the scores probabilities first.
+
+    Returns
+    -------
+    list of Measurement
+        ``interval`` holds 95 % of what the realised metric of such a window would be: sampling error, not
+        model error.
+
+    References
+    ----------
+    Bialek, Kuberski, Perrakis and Bifet (2024), Estimating model performance under covariate shift without
+    labels.
+    """
+    scores = number_pairs(probability, probability).truth
+    if not scores.size:
+        return [
+            Measurement(f"estimated_{name}", definition, None, Status.NO_DATA, signal=SIGNAL, note="no rows")
+            for name in ESTIMATED
+        ]
+    p = np.clip(calibration(scores) if calibration else scores, 0.0, 1.0)
+    predicted = scores >= threshold
+    generator = np.random.default_rng(_SEED)
+    drawn = [_realised(generator.random(p.size) < p, predicted, scores) for _ in range(_DRAWS)]
+    expected = _expected(p, predicted)
+    results = []
+    for name in ESTIMATED:
+        values = np.array([draw[name] for draw in drawn])
+        values = values[np.isfinite(values)]
+        value = expected.get(name, float(values.mean()) if values.size else None)
+        interval = None
+        if values.size:
+            low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+            interval = (float(low), float(high))
+        results.append(
+            Measurement(
+                f"estimated_{name}",
+                definition,
+                value,
+                Status.OK if value is not None else Status.INSUFFICIENT,
+                n_production=p.size,
+                signal=SIGNAL,
+                interval=interval,
+                note="" if value is not None else "one class only is expected",
+            )
+        )
+    return results
+
+
+def _expected(p: FloatArray, predicted: Any) -> dict[str, float]:
+    hits, claimed, actual = float(p[predicted].sum()), float(predicted.sum()), float(p.sum())
+    return {
+        "accuracy": float(np.where(predicted, p, 1 - p).mean()),
+        "precision": hits / claimed if claimed else 0.0,
+        "recall": hits / actual if actual else 0.0,
+        "f1": 2 * hits / (claimed + actual) if claimed + actual else 0.0,
+    }
+
+
+def _realised(outcome: Any, predicted: Any, scores: FloatArray) -> dict[str, float]:
+    truth = outcome.astype(np.float64)
+    area = roc_auc(truth, scores)
+    return {**_expected(truth, predicted), "roc_auc": area[0] if area else float("nan")}

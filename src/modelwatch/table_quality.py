@@ -1,0 +1,69 @@
+"""Data quality of a window as a whole: volume, freshness, repeated rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from modelwatch.contract import Role
+from modelwatch.metrics import METRICS
+from modelwatch.quality import measure_quality
+from modelwatch.results import Measurement, Status
+
+if TYPE_CHECKING:
+    from modelwatch.monitor import Monitor
+    from modelwatch.running import Inputs
+
+_MICROSECONDS = 1_000_000
+
+
+def table_quality(monitor: Monitor, inputs: Inputs) -> list[Measurement]:
+    """Return volume against the baseline, age of the newest event, and duplicates by identifier."""
+    results = [_volume(monitor, inputs)]
+    if monitor.data.event_time is not None:
+        results.append(_freshness(monitor, inputs))
+    for name in {*inputs.contract.with_role(Role.IDENTIFIER), monitor.data.correlation_id}:
+        if name in inputs.production.columns and name in inputs.baseline.columns:
+            result = measure_quality(
+                METRICS["duplicate_rate"],
+                inputs.baseline.columns[name],
+                inputs.production.columns[name],
+                monitor.baseline.definition,
+            )
+            if result is not None:
+                results.append(replace(result, feature=name))
+    return results
+
+
+def _volume(monitor: Monitor, inputs: Inputs) -> Measurement:
+    before, after = inputs.baseline.rows, inputs.production.rows
+    return Measurement(
+        "volume_ratio",
+        monitor.baseline.definition,
+        after / before if before else None,
+        Status.OK if before and after else Status.NO_DATA,
+        n_baseline=before,
+        n_production=after,
+        count=after,
+    )
+
+
+def _freshness(monitor: Monitor, inputs: Inputs) -> Measurement:
+    """Return the time from the newest event to the window's end; events beyond it are clocks gone wrong."""
+    name = monitor.data.event_time or ""
+    column = inputs.production.columns.get(name)
+    definition = monitor.baseline.definition
+    if column is None or column.maximum is None or inputs.window is None:
+        note = "no event time" if inputs.window is not None else "no window"
+        return Measurement("freshness_seconds", definition, None, Status.NO_DATA, feature=name, note=note)
+    newest = datetime.fromtimestamp(float(column.maximum) / _MICROSECONDS, tz=UTC)
+    age = (inputs.window.end - newest).total_seconds()
+    return Measurement(
+        "freshness_seconds",
+        definition,
+        max(age, 0.0),
+        n_production=column.rows,
+        feature=name,
+        note="events after the window's end" if age < 0 else "",
+    )
