@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from azure.ai.ml.entities import BatchDeployment, ManagedOnlineDeployment, PipelineJob
+from azure.ai.ml.exceptions import ValidationException
 
 from mlops.errors import PipelineError, nearest
 from pipelines.ports import Port, find_cycle, literal_problem, reference_problem, specification_problems
@@ -102,7 +103,7 @@ def _(job: PipelineJob) -> list[Problem]:
                 continue  # the SDK reports it
             match = _BINDING.match(bound) if isinstance(bound, str) else None
             if match is None:
-                problems += _of_value(where, node.inputs[port], wanted, value)
+                problems += _of_value(where, Port.of_node(node.inputs[port]), wanted)
                 continue
             problems += _of_edge(job, where, wanted, match[1], match[2])
             if match[1] == "jobs":
@@ -142,19 +143,20 @@ def _(deployment: BatchDeployment) -> list[Problem]:
 
 def _of_sdk(entity: Any) -> list[Problem]:
     """Return the findings of the SDK's own offline validation."""
-    if not hasattr(entity, "_validate"):
-        return []
     try:
-        result = entity._validate()  # noqa: SLF001 - see above
+        # Deployments raise what is wrong and return nothing, jobs return it.
+        result = entity._validate() if hasattr(entity, "_validate") else None  # noqa: SLF001 - see above
+    except ValidationException as error:
+        return [_refused("(entity)", error.message)]
     except NotImplementedError as error:
-        text = str(error) or "a metric or signal type that the SDK does not know"
-        return [Problem("(entity)", "the SDK cannot validate it", text, "a known type", "compare its types")]
-    return [
-        Problem(
-            str(path), "refused by azure-ai-ml", " ".join(str(message).split()), "see message", "correct it"
-        )
-        for path, message in result.error_messages.items()
-    ]
+        return [_refused("(entity)", str(error) or "a metric or signal of a type that it does not know")]
+    found = result.error_messages if result is not None else {}
+    return [_refused(str(path), str(message)) for path, message in found.items()]
+
+
+def _refused(where: str, message: str) -> Problem:
+    text = " ".join(message.split())
+    return Problem(where, "refused by azure-ai-ml", text, "what the message asks for", "correct it")
 
 
 def _of_component(name: str, component: Any) -> Iterator[Problem]:
@@ -230,12 +232,11 @@ def _compared(where: str, source: str, wanted: str, name: str) -> list[Problem]:
     return [Problem(where, f"connected to {name} of another type", source, wanted, fix)]
 
 
-def _of_value(where: str, given: Any, wanted: Any, value: Any) -> list[Problem]:
+def _of_value(where: str, port: Port, wanted: Any) -> list[Problem]:
     """Check a value that is written at the node itself."""
     if wanted.type in _PRIMITIVE:
-        found = literal_problem(value, wanted)
+        found = literal_problem(port.value, wanted)
         return [Problem(where, *found, "correct the value")] if found else []
-    port = Port.of_node(given)
     problems = _of_reference(where, port)
     if port.type is not None:
         problems += _compared(where, port.type, wanted.type, "a value")
