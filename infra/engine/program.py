@@ -1,0 +1,106 @@
+"""Starting a program, and turning how it ended into diagnostics."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.engine.goal import Location
+from infra.engine.steps import Diagnostic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.engine.project import Project
+
+__all__ = ["child_environment", "run_program"]
+
+_HOST: Final = Path(__file__).with_name("program_host.py")
+_PARALLEL: Final = 16
+# What would make the same settings give another graph, or send a program to a real cloud.
+_LEAKING: Final = ("PULUMI_", "ARM_", "AZURE_")
+
+
+def child_environment(added: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a child: this process's own without what configures clouds, and `added`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_LEAKING)}
+    return {**kept, **(added or {})}
+
+
+def run_program(
+    project: Project, address: str, *, organization: str, preview: bool, timeout: float
+) -> list[Diagnostic]:
+    """Run a program against the engine at `address` and return what it printed and how it failed.
+
+    Parameters
+    ----------
+    timeout
+        Seconds after which the program is stopped: outputs that wait for each other wait for ever.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlops-program-") as folder:
+        report = Path(folder) / "report.json"
+        description = {
+            "program": str(project.program),
+            "root": str(project.root),
+            "config": dict(project.config),
+            "secret_keys": sorted(project.secret_keys),
+            "report": str(report),
+            "settings": {
+                "monitor": address,
+                "engine": address,
+                "project": project.name,
+                "stack": project.stack,
+                "parallel": _PARALLEL,
+                "dry_run": preview,
+                "organization": organization,
+                "root_directory": str(project.root),
+            },
+        }
+        # -P keeps the folder of the host off the path, so that the program finds its own modules alone.
+        command = [sys.executable, "-P", "-u", str(_HOST)]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=child_environment(),
+            start_new_session=True,
+        ) as process:
+            try:
+                printed, complained = process.communicate(json.dumps(description) + "\n", timeout=timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                printed, complained = process.communicate()
+                late = (
+                    f"the program did not end within {timeout:g} seconds; do its outputs wait for each other?"
+                )
+                return [*_said(printed, complained), Diagnostic("error", late)]
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        said = _said(printed, complained)
+        if report.exists():
+            return [*said, _raised(json.loads(report.read_text(encoding="utf-8")))]
+        if process.returncode:
+            return [*said, Diagnostic("error", f"the program ended with exit code {process.returncode}")]
+        return said
+
+
+def _said(printed: str, complained: str) -> list[Diagnostic]:
+    lines = [Diagnostic("info", line) for line in printed.splitlines() if line.strip()]
+    # One diagnostic: the lines of a warning or a stack belong together.
+    return [*lines, *([Diagnostic("info", complained.strip())] if complained.strip() else [])]
+
+
+def _raised(report: Mapping[str, Any]) -> Diagnostic:
+    frames = [(Location(file, line), name, text) for file, line, name, text in report["frames"]]
+    trail = "".join(f"\n  {place} in {name}\n    {text}" for place, name, text in frames)
+    message = f"{report['type']}: {report['message']}{trail}"
+    return Diagnostic("error", message, location=frames[-1][0] if frames else None)
