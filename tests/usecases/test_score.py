@@ -112,9 +112,7 @@ def test_a_request_that_cannot_be_scored_says_what_is_wrong(session: dict[str, A
 
 
 @pytest.mark.parametrize("name", PASSED)
-def test_values_outside_the_training_range_are_scored_for_monitoring_to_see(
-    session: dict[str, Any], name: str
-) -> None:
+def test_whatever_the_model_can_take_is_scored(session: dict[str, Any], name: str) -> None:
     assert answer(session, name)["status"] == 200
 
 
@@ -135,11 +133,12 @@ def test_every_scored_row_is_collected_once_with_input_and_output(session: dict[
     inputs, outputs = (
         pd.DataFrame(
             [row for frame in session["collected"] if frame["type"].endswith(kind) for row in frame["rows"]]
-        ).set_index("correlationid", verify_integrity=True)
+        ).set_index("correlationid")
         for kind in ("model_inputs", "model_outputs")
     )
     answered = [row for found in session["on"] for row in found["body"].get("predictions", [])]
     assert sorted(inputs.index) == sorted(outputs.index) == sorted(row["correlationid"] for row in answered)
+    assert inputs.index.is_unique
     assert set(inputs.columns) == set(COLUMNS)
     assert inputs.loc["mine_0", "disea"] == 10.57626
     returned = pd.DataFrame(answered).set_index("correlationid")["probability"]

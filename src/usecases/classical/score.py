@@ -77,7 +77,9 @@ class Scorer:
     @classmethod
     def load(cls, folder: Path) -> Scorer:
         """Load the MLflow model below `folder`, without importing MLflow (seconds of start-up)."""
-        found = sorted(folder.rglob("MLmodel"))
+        # Not rglob: it does not look into linked folders, and a model may be mounted as one.
+        walked = os.walk(folder, followlinks=True)
+        found = [Path(parent) / "MLmodel" for parent, _, names in walked if "MLmodel" in names]
         if len(found) != 1:
             raise RuntimeError(f"expected one MLmodel below {folder}, found {len(found)}")
         description = yaml.safe_load(found[0].read_text(encoding="utf-8"))
@@ -131,7 +133,7 @@ class Scorer:
     def _check_columns(self, columns: list[Any]) -> list[str]:
         problems = []
         for name in columns:
-            if name not in self.types:
+            if not isinstance(name, str) or name not in self.types:
                 close = difflib.get_close_matches(str(name), self.types, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 problems.append(f"unknown column {name!r}{hint}")
