@@ -126,13 +126,8 @@ class Bench:
                 outputs[port] = {"value": value, "type": "literal"}
             else:
                 inputs[port] = {"value": value, "job_input_type": "literal"}
-        return {
-            "name": name,
-            "type": "command",
-            "componentId": component_id,
-            "inputs": inputs,
-            "outputs": outputs,
-        } | node
+        bound = {"componentId": component_id, "inputs": inputs, "outputs": outputs}
+        return {"name": name, "type": "command", **bound, **node}
 
     def pipeline(self, *nodes: dict[str, Any], **properties: Any) -> dict[str, Any]:
         """Return the body of a pipeline job."""

@@ -50,8 +50,9 @@ def test_every_cycle_is_refused_and_named(nodes: list[Node], data: st.DataObject
     """Close a loop from the end of some path back to its beginning."""
     by_name = {node.name: node for node in nodes}
     path = [data.draw(st.sampled_from(sorted(by_name)))]
-    while by_name[path[-1]].upstream and data.draw(st.booleans()):
-        following = sorted(by_name[path[-1]].upstream)
+    while following := sorted(by_name[path[-1]].upstream):
+        if data.draw(st.booleans()):
+            break
         path.append(data.draw(st.sampled_from(following)))
     end = by_name[path[-1]]
     closed = node(end.name, {*end.upstream, path[0]})

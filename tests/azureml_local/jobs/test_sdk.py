@@ -1,17 +1,27 @@
 """Jobs as the real SDK submits, streams, lists, cancels and downloads them."""
 
 # No `from __future__ import annotations`: the SDK's decorator reads the annotations of a pipeline's function.
+import json
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.ai.ml import Input, Output, command
 from azure.ai.ml.dsl import pipeline
+from azure.ai.ml.entities import Environment
 
+from azureml_local.config import InstanceConfig, Runtime
 from azureml_local.testing import RunningServer
 
+pytestmark = pytest.mark.e2e
+# The interpreter that runs the tests stands in for the image, as in the other tests of jobs.
+RUNTIMES = {"training": Runtime("training", Path(sys.executable))}
 ENVIRONMENT = "training:1"
 SUMMING = """
 import argparse, json, pathlib
@@ -152,6 +162,62 @@ def test_failed_job_says_why(ml: Any) -> None:
     wait_until(lambda: ml.jobs.get(job.name).status == "Failed")
     with pytest.raises(JobException, match=r"status code 3(.|\n)*the reason is here"):
         ml.jobs.stream(job.name)
+
+
+def test_job_outlives_a_killed_control_plane(
+    connect: Any, code: Path, data: Path, release: Path, tmp_path: Path
+) -> None:
+    """``kill -9`` in the middle of the first node: nothing keeps running; the same job completes later."""
+    config = InstanceConfig(home=tmp_path / "instance", runtimes=RUNTIMES)
+    with serving(config) as process:
+        client = connect_to(config, connect)
+        client.environments.create_or_update(Environment(name="training", version="1", image="local:1"))
+        job = client.jobs.create_or_update(pipeline_of_three(code, data, release))
+        wait_until(lambda: any(config.home.glob("jobs/logs/*/user_logs/std_log.txt")))
+        process.kill()
+    wait_until(lambda: f"until [ -e {release} ]" not in processes())
+    with serving(config):
+        client = connect_to(config, connect)
+        assert client.jobs.get(job.name).status in {"Preparing", "Running"}
+        release.touch()
+        client.jobs.stream(job.name)
+        assert client.jobs.get(job.name).status == "Completed"
+        assert total(client, job.name, tmp_path / "got") == "36.5"
+
+
+@contextmanager
+def serving(config: InstanceConfig) -> Iterator[subprocess.Popen[bytes]]:
+    """Run an instance as a process of its own."""
+    config.home.mkdir(exist_ok=True)
+    connection, file = config.home / "connection.json", config.home / "config.json"
+    connection.unlink(missing_ok=True)
+    file.write_text(config.to_json())
+    command = [
+        sys.executable,
+        "-m",
+        "azureml_local",
+        "serve",
+        "--home",
+        str(config.home),
+        "--config",
+        str(file),
+    ]
+    with (config.home / "server.log").open("ab") as log, subprocess.Popen(command, stderr=log) as process:
+        try:
+            wait_until(connection.exists, 60)
+            yield process
+        finally:
+            process.terminate()
+
+
+def connect_to(config: InstanceConfig, connect: Any) -> Any:
+    connection = json.loads((config.home / "connection.json").read_text())
+    group, workspace = config.resource_group, config.workspace
+    return connect(connection, config.subscription_id, resource_group_name=group, workspace_name=workspace)
+
+
+def processes() -> str:
+    return subprocess.run(["/bin/ps", "-A", "-o", "args="], capture_output=True, check=True, text=True).stdout
 
 
 def wait_until(condition: Any, seconds: float = 20.0) -> None:
