@@ -15,7 +15,7 @@ from infra.engine.goal import Location
 from infra.engine.steps import Diagnostic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.engine.project import Project
 
@@ -34,7 +34,13 @@ def child_environment(added: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run_program(
-    project: Project, address: str, *, organization: str, preview: bool, timeout: float
+    project: Project,
+    address: str,
+    *,
+    organization: str,
+    preview: bool,
+    timeout: float,
+    python_path: Sequence[Path] = (),
 ) -> list[Diagnostic]:
     """Run a program against the engine at `address` and return what it printed and how it failed.
 
@@ -42,6 +48,8 @@ def run_program(
     ----------
     timeout
         Seconds after which the program is stopped: outputs that wait for each other wait for ever.
+    python_path
+        Folders that the program imports from before what is installed.
     """
     with tempfile.TemporaryDirectory(prefix="mlops-program-") as folder:
         report = Path(folder) / "report.json"
@@ -70,7 +78,7 @@ def run_program(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=child_environment(),
+            env=child_environment({"PYTHONPATH": os.pathsep.join(map(str, python_path))}),
             start_new_session=True,
         ) as process:
             try:
@@ -102,5 +110,6 @@ def _said(printed: str, complained: str) -> list[Diagnostic]:
 def _raised(report: Mapping[str, Any]) -> Diagnostic:
     frames = [(Location(file, line), name, text) for file, line, name, text in report["frames"]]
     trail = "".join(f"\n  {place} in {name}\n    {text}" for place, name, text in frames)
-    message = f"{report['type']}: {report['message']}{trail}"
+    kind = f"{report['type']}: " if report["type"] else ""
+    message = f"{kind}{report['message']}{trail}"
     return Diagnostic("error", message, location=frames[-1][0] if frames else None)

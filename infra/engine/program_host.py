@@ -39,7 +39,7 @@ def main() -> int:
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(lambda: _run(program)))
     except Exception as error:  # noqa: BLE001 - whatever the program raises is the result
-        Path(description["report"]).write_text(json.dumps(_described(error, folder)), encoding="utf-8")
+        Path(description["report"]).write_text(json.dumps(_described(error)), encoding="utf-8")
         return 1
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -50,7 +50,7 @@ def _run(program: Path) -> None:
     runpy.run_path(str(program), run_name="__main__")
 
 
-def _described(error: BaseException, folder: Path) -> dict[str, Any]:
+def _described(error: BaseException) -> dict[str, Any]:
     """Return what was raised and where, as JSON.
 
     Frames of installed packages, of this file and of the interpreter are left out.
@@ -65,10 +65,12 @@ def _described(error: BaseException, folder: Path) -> dict[str, Any]:
         cause = cause.__cause__
     if isinstance(error, SyntaxError) and error.filename:
         shown = [traceback.FrameSummary(error.filename, error.lineno or 1, "<module>", line=error.text)]
+    # An error that says itself where the mistake is and what to do needs no stack.
+    if any(kind.__name__ == "ProjectError" for kind in type(error).__mro__):
+        return {"type": "", "message": str(error), "frames": []}
     return {
         "type": type(error).__name__,
         "message": str(error),
-        "folder": str(folder),
         "frames": [[frame.filename, frame.lineno, frame.name, frame.line or ""] for frame in shown],
     }
 

@@ -140,11 +140,18 @@ def revealed(value: Any) -> Any:
 
 
 def masked(value: Any) -> Any:
-    """Return the value as it may be shown: JSON, with a mark for each secret and each unknown."""
-    marks: Callable[[Any], Any] = lambda leaf: (  # noqa: E731 - a name would say less
-        MASK if isinstance(leaf, Secret) else UNKNOWN_MARK if isinstance(leaf, Unknown) else leaf
-    )
-    return map_values(value, marks)
+    """Return the value as it may be shown: JSON, with a mark for each secret and each unknown.
+
+    A secret object keeps its shape (transforms make a whole property secret when one value in it is),
+    and so do the booleans in it.
+    """
+    return map_values(value, _mark)
+
+
+def _mark(leaf: Any) -> Any:
+    if isinstance(leaf, Secret):
+        return map_values(leaf.value, lambda inner: inner if isinstance(inner, bool | None) else MASK)
+    return UNKNOWN_MARK if isinstance(leaf, Unknown) else leaf
 
 
 def _leaves(value: Any) -> Iterator[Any]:

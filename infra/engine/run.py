@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import grpc
@@ -66,7 +66,6 @@ class Result:
     diagnostics: tuple[Diagnostic, ...] = ()
     violations: tuple[Violation, ...] = ()
     seconds: float = 0.0
-    _index: dict[str, ResourceState] = field(default_factory=dict, repr=False)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -128,6 +127,7 @@ def run(
     config: Mapping[str, Any] | None = None,
     replaces: Callable[[str, PropertyPath], bool] = lambda _type, _path: False,
     timeout: float = _TIMEOUT,
+    python_path: Sequence[Path] = (),
 ) -> Result:
     """Run a Pulumi program offline.
 
@@ -144,6 +144,8 @@ def run(
     replaces
         For resources of packages other than ``azure-native``: whether a change of a property forces
         a replacement.
+    python_path
+        Folders that the program imports from before what is installed, for another checkout's code.
 
     Returns
     -------
@@ -163,7 +165,7 @@ def run(
             cleanup.enter_context(file.locked())
         keeper = _Keeper(file if operation != "preview" else None)
         last = file.load() if file else Snapshot()
-        work = _Work(loaded, operation, last, keeper, stack_references or {}, replaces, timeout)
+        work = _Work(loaded, operation, last, keeper, stack_references or {}, replaces, timeout, python_path)
         result = work.destroy() if operation == "destroy" else work.deploy(policy_packs)
     return replace(result, seconds=time.monotonic() - begun)
 
@@ -194,6 +196,7 @@ class _Work:
     stack_references: Mapping[str, Mapping[str, Any]]
     replaces: Callable[[str, PropertyPath], bool]
     timeout: float
+    python_path: Sequence[Path]
 
     @property
     def preview(self) -> bool:
@@ -256,7 +259,12 @@ class _Work:
 
     def run_program(self, address: str, monitor: Monitor) -> list[Diagnostic]:
         said = run_program(
-            self.project, address, organization=_ORGANIZATION, preview=self.preview, timeout=self.timeout
+            self.project,
+            address,
+            organization=_ORGANIZATION,
+            preview=self.preview,
+            timeout=self.timeout,
+            python_path=self.python_path,
         )
         if monitor.crash:
             raise monitor.crash

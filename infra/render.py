@@ -1,0 +1,160 @@
+"""A stack's whole resource graph, rendered offline from the unmodified program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.engine import masked, run
+from infra.engine.providers import PROVIDER_PREFIX
+from infra.engine.urn import STACK_TYPE
+from mlops.errors import UsageError, nearest
+from mlops.settings import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from infra.engine import PolicyPack, ResourceState, Result
+
+__all__ = ["STACKS", "StackProgram", "render", "to_documents", "to_tree"]
+
+
+@dataclass(frozen=True, slots=True)
+class StackProgram:
+    """Which program a stack runs, and which stacks' outputs it reads."""
+
+    folder: str
+    stack: str
+    reads: tuple[str, ...] = ()
+
+
+STACKS: Final[Mapping[str, StackProgram]] = {
+    "bootstrap": StackProgram("infra/bootstrap", "bootstrap"),
+    "shared": StackProgram("infra/platform", "shared"),
+    "dev": StackProgram("infra/workload", "dev", ("shared",)),
+    "staging": StackProgram("infra/workload", "staging", ("shared",)),
+    "prod": StackProgram("infra/workload", "prod", ("shared",)),
+}
+
+
+def render(
+    stack: str,
+    *,
+    root: Path = ROOT,
+    config: Mapping[str, Any] | None = None,
+    policy_packs: Sequence[PolicyPack] = (),
+) -> Result:
+    """Run the program of a stack from nothing to everything, with the outputs of the stacks that it reads.
+
+    Parameters
+    ----------
+    root
+        The repository: programs, modules and settings are all taken from there.
+    config
+        Values that win over the configuration file of the stack itself.
+
+    Raises
+    ------
+    UsageError
+        There is no such stack.
+    DeploymentFailedError
+        A program failed, or a mandatory policy said no.
+    """
+    program = program_of(stack)
+    references = {}
+    for name in program.reads:
+        read = render(name, root=root)
+        references[f"organization/{read.project}/{read.stack}"] = read.outputs
+    result = run(
+        root / program.folder,
+        program.stack,
+        operation="up",
+        stack_references=references,
+        config=config,
+        policy_packs=policy_packs,
+        python_path=(root, root / "src"),
+    )
+    return result.require()
+
+
+def program_of(stack: str) -> StackProgram:
+    """Return the program that a stack runs.
+
+    Raises
+    ------
+    UsageError
+        There is no such stack.
+    """
+    if stack not in STACKS:
+        close = nearest(stack, STACKS)
+        raise UsageError(
+            f"There is no stack {stack!r}.",
+            got=stack,
+            expected=f"one of {', '.join(STACKS)}",
+            next_step=f"mlops infra render {close}" if close else None,
+        )
+    return STACKS[stack]
+
+
+def to_documents(resources: Iterable[ResourceState]) -> list[dict[str, Any]]:
+    """Return resources as JSON: inputs as the SDK sends them, in camel case, secrets masked."""
+    return [
+        {
+            "urn": one.urn,
+            "type": one.type,
+            "name": one.name,
+            "inputs": masked(dict(one.inputs)),
+            "parent": one.parent,
+            "protect": one.protect,
+            "dependencies": sorted(one.needs() - {one.parent, one.provider.rpartition("::")[0]}),
+            "id": one.id,
+            "custom": one.custom,
+            "retainOnDelete": one.retain_on_delete,
+            "ignoreChanges": list(one.ignore_changes),
+        }
+        for one in resources
+        if one.type != STACK_TYPE
+    ]
+
+
+def to_tree(result: Result) -> str:
+    """Return the resources as a tree of components, for people.
+
+    Each line has the type, the name that Azure knows the resource by, and what guards it.
+    """
+    children: dict[str, list[ResourceState]] = {}
+    for one in result.resources:
+        if not one.type.startswith(PROVIDER_PREFIX):
+            children.setdefault(one.parent, []).append(one)
+    roots = [one for one in result.resources if one.type == STACK_TYPE]
+    lines = [f"{result.stack} ({result.project}, {_count(result.resources)})"]
+    for root in roots:
+        lines += _branches(root, children, "")
+    return "\n".join(lines)
+
+
+def _count(resources: Sequence[ResourceState]) -> str:
+    number = sum(one.custom and not one.type.startswith(PROVIDER_PREFIX) for one in resources)
+    return f"{number} resource{'' if number == 1 else 's'}"
+
+
+def _branches(
+    parent: ResourceState, children: Mapping[str, Sequence[ResourceState]], indent: str
+) -> list[str]:
+    lines = []
+    below = children.get(parent.urn, ())
+    for position, one in enumerate(below):
+        last = position == len(below) - 1
+        lines.append(f"{indent}{'└── ' if last else '├── '}{_label(one)}")
+        lines += _branches(one, children, indent + ("    " if last else "│   "))
+    return lines
+
+
+def _label(one: ResourceState) -> str:
+    guards = ", ".join(
+        word for word, on in (("protect", one.protect), ("retain", one.retain_on_delete)) if on and one.custom
+    )
+    known_as = one.outputs.get("name") if one.custom else None
+    shown = f" = {known_as}" if known_as and known_as != one.name else ""
+    return f"{one.type} {one.name}{shown}{f' [{guards}]' if guards else ''}"
