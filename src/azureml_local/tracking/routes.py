@@ -86,7 +86,7 @@ class Tracking:
             if call is None:
                 message = (
                     f"{request.method} {name} is not part of this tracking service, as on Azure ML. Models "
-                    "are saved to a job's output (mlflow.<flavor>.save_model) and registered with azure-ai-ml."
+                    "are saved to an output (mlflow.<flavor>.save_model) and registered with azure-ai-ml."
                 )
                 raise AzureError(404, "ENDPOINT_NOT_FOUND", message)
             text = await request.text()

@@ -63,7 +63,6 @@ def _entity(run: Body) -> Any:
         Run,
         RunData,
         RunInfo,
-        RunStatus,
         RunTag,
     )
 
@@ -73,7 +72,7 @@ def _entity(run: Body) -> Any:
             run_id=info["run_id"],
             experiment_id=info["experiment_id"],
             user_id=info["user_id"],
-            status=RunStatus.from_string(info["status"]),
+            status=info["status"],
             start_time=info["start_time"],
             end_time=info.get("end_time"),
             lifecycle_stage=info["lifecycle_stage"],
