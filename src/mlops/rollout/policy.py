@@ -49,6 +49,7 @@ class RolloutPolicy:
                 max_error_rate=rollout.max_error_rate,
                 max_p95_ms=rollout.max_p95_ms,
                 minimum_requests=rollout.requests_per_step,
+                latency_slack_ms=rollout.latency_slack_ms,
             ),
             concurrency=min(4, settings.serving.max_concurrent_requests),
         )

@@ -96,6 +96,9 @@ class Rollout(Section):
     requests_per_step: int = Field(ge=10, description="requests that judge the shadow and the canary step")
     max_error_rate: float = Field(ge=0, lt=1)
     max_p95_ms: float = Field(gt=0)
+    latency_slack_ms: float = Field(
+        50, ge=0, description="how far the new p95 may be above twice the present deployment's"
+    )
 
 
 class Serving(Section):
