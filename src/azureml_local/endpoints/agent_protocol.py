@@ -38,6 +38,7 @@ class AgentConnection(asyncio.Protocol):
         self._take = take
         self._received = bytearray()
         self._transport: asyncio.Transport | None = None
+        self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to answer."""
@@ -52,14 +53,22 @@ class AgentConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer each request that is complete."""
         self._received += data
-        while self._take_one():
+        answers: list[bytes] = []
+        while self._take_one(answers):
             pass
+        # One write for all that came together.
+        if answers and self._transport is not None:
+            self._transport.write(b"".join(answers))
+            if self._closing:
+                self.close()
 
-    def _take_one(self) -> bool:
+    def _take_one(self, answers: list[bytes]) -> bool:
+        if self._closing:
+            return False
         end = self._received.find(b"\r\n\r\n")
         if end < 0:
             if len(self._received) > _LARGEST_HEAD:
-                self._answer(400, "the head of the request does not end", close=True)
+                answers.append(self._answer(400, "the head of the request does not end", close=True))
             return False
         request_line, *lines = self._received[:end].decode("latin-1").split("\r\n")
         headers = {}
@@ -68,7 +77,7 @@ class AgentConnection(asyncio.Protocol):
             headers[name.lower()] = value.strip()
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > _LARGEST_BODY or "transfer-encoding" in headers:
-            self._answer(413, "a length of at most 256 MB is needed", close=True)
+            answers.append(self._answer(413, "a length of at most 256 MB is needed", close=True))
             return False
         start, finish = end + 4, end + 4 + int(length)
         if len(self._received) < finish:
@@ -76,17 +85,11 @@ class AgentConnection(asyncio.Protocol):
         body = bytes(self._received[start:finish])
         del self._received[:finish]
         status, text = self._take(request_line, headers, body)
-        self._answer(status, text, close=headers.get("connection", "").lower() == "close")
+        answers.append(self._answer(status, text, close=headers.get("connection", "").lower() == "close"))
         return True
 
-    def _answer(self, status: int, text: str, *, close: bool) -> None:
-        if self._transport is None:
-            return
+    def _answer(self, status: int, text: str, *, close: bool) -> bytes:
+        self._closing = close
         body = text.encode()
         head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Length: {len(body)}\r\n"
-        self._transport.write(
-            f"{head}Connection: {'close' if close else 'keep-alive'}\r\n\r\n".encode() + body
-        )
-        if close:
-            self._received.clear()
-            self.close()
+        return f"{head}Connection: {'close' if close else 'keep-alive'}\r\n\r\n".encode() + body

@@ -54,8 +54,8 @@ def show(name: str, figures: dict[str, float]) -> None:
 
 def collected_lines(home: Path, collection: str) -> int:
     """Count what the agent has written."""
-    folder = home / "blobs" / "workspaceblobstore" / "modelDataCollector" / "bench" / "collected" / collection
-    return sum(path.read_bytes().count(b"\n") for path in folder.rglob("*.jsonl"))
+    files = home.glob(f"blobs/*/modelDataCollector/bench/collected/{collection}/**/*.jsonl")
+    return sum(path.read_bytes().count(b"\n") for path in files)
 
 
 def measure(home: Path, pairs: int, requests: int, connections: int) -> None:

@@ -1,4 +1,4 @@
-"""The endpoint data plane in a process of its own: one model twice, with collection and without.
+"""A control plane in a process of its own with one model deployed twice: with collection and without.
 
 ``python -m tests.benchmarks.serving.plane HOME MODEL`` deploys, prints where to send requests as
 one JSON line, and serves until its standard input closes.
@@ -11,17 +11,15 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from azureml_local.blobs import BlobStore
 from azureml_local.config import InstanceConfig, Runtime
-from azureml_local.endpoints import EndpointHost
-from azureml_local.store import ResourceStore
-from azureml_local.tls import server_context
+from azureml_local.server import Server
+
+if TYPE_CHECKING:
+    from azureml_local.store import ResourceStore
 
 ROOT = Path(__file__).parents[3]
-CONTAINER = "workspaceblobstore"
 WORKERS = 2
 
 
@@ -47,16 +45,18 @@ async def serve(home: Path, model: Path) -> None:
         home=home,
         runtimes={"serving": Runtime("serving", ROOT / ".venv-serving" / "bin" / "python")},
     )
-    store = ResourceStore(home / "state.db")
-    blobs = BlobStore(
-        home / "blobs", store, account=config.account, key="a2V5", base_url="https://127.0.0.1:1"
-    )
-    shutil.copytree(Path(__file__).parent / "model", blobs.path("code", "score"))
-    shutil.copytree(model, blobs.path(CONTAINER, "model"))
+    server = Server(config)
+    await server.start()
+    store, blobs, host = server.plane.store, server.plane.blobs, server.plane.endpoints
+    shutil.copytree(Path(__file__).parent / "model", blobs.path("score-code", "score"))
+    shutil.copytree(model, blobs.path("score-model", "model"))
     workspace = config.workspace_id
-    store.put(f"{workspace}/codes/score/versions/1", {"properties": {"codeUri": blobs.url("code", "score")}})
     store.put(
-        f"{workspace}/models/model/versions/1", {"properties": {"modelUri": blobs.url(CONTAINER, "model")}}
+        f"{workspace}/codes/score/versions/1", {"properties": {"codeUri": blobs.url("score-code", "score")}}
+    )
+    store.put(
+        f"{workspace}/models/model/versions/1",
+        {"properties": {"modelUri": blobs.url("score-model", "model")}},
     )
     endpoint = f"{workspace}/onlineEndpoints/bench"
     store.put(endpoint, {"properties": {"authMode": "Key", "traffic": {"collected": 100}}})
@@ -64,26 +64,18 @@ async def serve(home: Path, model: Path) -> None:
         name: add_deployment(store, workspace, name, collect=name == "collected")
         for name in ("bare", "collected")
     }
-    host = EndpointHost(store=store, blobs=blobs, config=config, base_url="", home=home)
-    application = web.Application()
-    host.add_routes(application)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_context(home)).start()
     for deployment_id in deployments.values():
         await host.deploy(deployment_id)
     said = {
-        "router": f"https://127.0.0.1:{runner.addresses[0][1]}/endpoints/bench/score",
-        "ca": str(home / "ca.pem"),
+        "router": host.scoring_uri("bench"),
+        "ca": str(server.connection()["ca_bundle"]),
         "key": host.credentials.keys(endpoint).primary,
         "bare": f"http://127.0.0.1:{host.port_of(deployments['bare'])}/score",
         "collected": f"http://127.0.0.1:{host.port_of(deployments['collected'])}/score",
     }
     print(json.dumps(said), flush=True)  # noqa: T201  # what the caller reads
     await asyncio.to_thread(sys.stdin.read)
-    await host.close()
-    await runner.cleanup()
-    store.close()
+    await server.close()
 
 
 if __name__ == "__main__":
