@@ -72,11 +72,11 @@ def _models(story: Story) -> list[dict[str, Any]]:
     """Return each trained model with its metrics on the held-out rows."""
     rows = []
     for name, trained in story.trained.items():
-        result = story.rollouts.get(name)
+        version = story.versions.get(name)
         rows.append(
             {
                 "name": MODELS[name],
-                "model": result.model if result else "not registered",
+                "model": f"{version.name}:{version.version}" if version else "not registered",
                 "verdict": trained.gate["verdict"],
                 "metrics": trained.evaluation["models"]["challenger"].get("metrics", {}),
             }

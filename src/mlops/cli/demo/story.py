@@ -78,6 +78,7 @@ class Story:
     usecase: UseCase
     steps: list[DemoStep] = field(default_factory=list)
     trained: dict[str, flows.Trained] = field(default_factory=dict)
+    versions: dict[str, ModelVersion] = field(default_factory=dict)
     rollouts: dict[str, RolloutResult] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)
     champion_before: str | None = None
@@ -143,7 +144,7 @@ class Story:
             trained = self._train("first")
             step.detail = f"the gate passes it with {len(trained.gate['checks'])} checks"
         with self._step("register") as step:
-            first = flows.register(self.session, self.usecase, trained)
+            first = self.versions["first"] = flows.register(self.session, self.usecase, trained)
             step.detail = f"{first.name} version {first.version}"
         with self._step("deploy") as step:
             champion, result = flows.deploy(self.session, self.usecase, on_exchange=self.exchanges.append)
@@ -154,6 +155,7 @@ class Story:
         with self._step("challenger") as step:
             challenger = self._train("challenger", CHALLENGER)
             second = flows.register(self.session, self.usecase, challenger)
+            self.versions["challenger"] = second
             step.detail = (
                 f"the gate passes it against version {first.version}; it is version {second.version}"
             )
