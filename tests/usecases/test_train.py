@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 def test_training_twice_writes_the_same_bytes(
     prepared: Prepared, declaration: Declaration, model_folder: Path, tmp_path: Path
 ) -> None:
+    # As after a run that was killed while it was writing.
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "MLmodel").write_text("half")
     train.run(prepared.training, declaration, train.Parameters(), "training:0123", tmp_path / "again")
     names = sorted(path.name for path in model_folder.iterdir())
     assert names == sorted(path.name for path in (tmp_path / "again").iterdir())

@@ -11,9 +11,12 @@ import hashlib
 import json
 import logging
 import re
+import shutil
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +26,6 @@ import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from sklearn.base import ClassifierMixin
 
@@ -78,31 +80,29 @@ def save(
     Saving the same estimator with the same metadata writes the same bytes.
     """
     import mlflow.sklearn  # noqa: PLC0415 - seconds to import, and only saving needs it
-    from mlflow.models import Model, ModelSignature  # noqa: PLC0415
-    from mlflow.types import ColSpec, Schema, TensorSpec  # noqa: PLC0415
+    from mlflow.models import Model  # noqa: PLC0415
 
-    # Integer columns hold no nulls here (the contract says so), so they may be declared as such.
-    columns = [
-        ColSpec("long" if pd.api.types.is_integer_dtype(dtype) else "double", name)
-        for name, dtype in example.dtypes.items()
-    ]
-    probabilities = Schema([TensorSpec(np.dtype("float64"), (-1, 2))])
     # It warns when pip is not installed, as in a virtual environment made by uv.
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     fingerprint = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
-    mlflow.sklearn.save_model(
-        estimator,
-        str(folder),
-        signature=ModelSignature(Schema(columns), probabilities),
-        input_example=example.head(2),
-        pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
-        pyfunc_predict_fn="predict_proba",
-        serialization_format="skops",
-        skops_trusted_types=list(TRUSTED_TYPES),
-        metadata=dict(metadata),
-        mlflow_model=Model(model_uuid=fingerprint[:32], utc_time_created=_EPOCH),
-    )
-    _canonicalise(folder / "model.skops")
+    # MLflow refuses a folder that a run before this one left half written, and an output may be a mount
+    # that cannot be replaced: so it is made elsewhere and copied over.
+    with tempfile.TemporaryDirectory() as temporary:
+        made = Path(temporary) / "model"
+        mlflow.sklearn.save_model(
+            estimator,
+            str(made),
+            signature=_signature(example),
+            input_example=example.head(2),
+            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+            pyfunc_predict_fn="predict_proba",
+            serialization_format="skops",
+            skops_trusted_types=list(TRUSTED_TYPES),
+            metadata=dict(metadata),
+            mlflow_model=Model(model_uuid=fingerprint[:32], utc_time_created=_EPOCH),
+        )
+        _canonicalise(made / "model.skops")
+        shutil.copytree(made, folder, dirs_exist_ok=True)
     return folder_digest(folder)
 
 
@@ -145,6 +145,19 @@ def folder_digest(folder: Path) -> str:
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()
+
+
+def _signature(example: pd.DataFrame) -> Any:
+    """Return the MLflow signature: the example's columns, and the probabilities of both classes."""
+    from mlflow.models import ModelSignature  # noqa: PLC0415 - see save
+    from mlflow.types import ColSpec, Schema, TensorSpec  # noqa: PLC0415
+
+    # Integer columns hold no nulls here (the contract says so), so they may be declared as such.
+    columns = [
+        ColSpec("long" if pd.api.types.is_integer_dtype(dtype) else "double", name)
+        for name, dtype in example.dtypes.items()
+    ]
+    return ModelSignature(Schema(columns), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
 
 
 def _canonicalise(path: Path) -> None:
