@@ -110,7 +110,6 @@ class EndpointHost:
             if instance is not None:
                 await instance.retire()
             await asyncio.to_thread(shutil.rmtree, self._folder_of(key), ignore_errors=True)
-        self._locks.pop(key, None)
 
     async def recover(self) -> None:
         """Start the deployments that ran when the control plane stopped; failures are logged."""
@@ -202,15 +201,13 @@ class EndpointHost:
         home = folder / "home"
         await asyncio.to_thread(home.mkdir, parents=True)
         app = folder / "azureml-app"
-        mounts = await asyncio.to_thread(
-            self._initializer.mount, deployment, app, folder / "storage-initializer.log"
-        )
-        agent, collector_port = None, None
+        copied = folder / "storage-initializer.log"
+        mounts = await asyncio.to_thread(self._initializer.mount, deployment, app, copied)
         settings = folder / "collector.json"
+        agent, collector_port = None, None
         if deployment.data.collections:
-            agent = CollectorAgent(
-                deployment, self._data_folders(deployment), self._blobs, instance_id=instance_id
-            )
+            folders = self._data_folders(deployment)
+            agent = CollectorAgent(deployment, folders, self._blobs, instance_id=instance_id)
             collector_port = await agent.start()
             write_collector_settings(deployment, settings)
         environment = server_environment(
@@ -222,13 +219,8 @@ class EndpointHost:
             collector_port=collector_port,
             collector_settings=settings,
         )
-        server = InferenceServer(
-            deployment,
-            runtime.python,
-            environment,
-            cwd=mounts.app_root,
-            log=folder / "inference-server.log",
-        )
+        log = folder / "inference-server.log"
+        server = InferenceServer(deployment, runtime.python, environment, cwd=mounts.app_root, log=log)
         try:
             await server.start()
         except BaseException:

@@ -90,7 +90,7 @@ class InferenceServer:
     ----------
     deployment
         What is served.
-    command
+    python
         Interpreter of the runtime.
     environment
         See :func:`server_environment`.
@@ -236,8 +236,8 @@ class InferenceServer:
                 self.restarts += 1
                 try:
                     await self._launch()
-                except AzureError as error:
-                    why = error.message.partition("\n")[0]
+                except (AzureError, OSError) as error:
+                    why = str(error).partition("\n")[0]
 
     async def _run_until_broken(self) -> str:
         """Return why the server is to be replaced; its process is gone then."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from azureml_local.endpoints import inference_server
 from azureml_local.errors import AzureError
 
 if TYPE_CHECKING:
@@ -219,6 +220,38 @@ def test_a_killed_server_is_replaced_and_no_request_is_silently_lost(workspace: 
             assert answer["started"] > before
             assert seen <= {200, 503}
             assert "was killed by signal 9; restart 1 of 5" in host.logs(blue, 200)
+
+    asyncio.run(main())
+
+
+def test_a_server_that_crashes_all_the_time_is_given_up(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference_server, "_RESTART_DELAYS", (0.0, 0.1))
+    started = workspace.home / "started"
+    script = f"""
+        from pathlib import Path
+        def init():
+            if Path({str(started)!r}).exists():
+                raise RuntimeError("only once")
+            Path({str(started)!r}).touch()
+        def run(data):
+            return "fine"
+    """
+    endpoint = workspace.add_endpoint(traffic={"blue": 100})
+    blue = workspace.add_deployment("blue", workspace.add_code("once", {"score.py": textwrap.dedent(script)}))
+
+    async def main() -> None:
+        async with workspace.serve() as (host, client):
+            await host.deploy(blue)
+            key = host.credentials.keys(endpoint).primary
+            assert (await client.score("price", {}, key=key))[2] == "fine"
+            os.killpg(host._instances["price", "blue"].server._process.pid, signal.SIGKILL)  # type: ignore[union-attr]
+            await workspace.eventually(lambda: "not started again after 2 attempts" in host.logs(blue, 500))
+            assert (await client.score("price", {}, key=key))[0] == 503
+            started.unlink()
+            await host.deploy(blue)
+            assert (await client.score("price", {}, key=key))[0] == 200
 
     asyncio.run(main())
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -101,3 +103,15 @@ def test_an_environment_names_its_runtime_and_lock(workspace: Workspace, tmp_pat
         runtime_of(f"/x/environments/other/versions/{digest}", config)
     with pytest.raises(AzureError, match="Known environments"):
         runtime_of("curated", config)
+
+
+def test_a_full_disk_is_named(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = workspace.add_code("c", {"score.py": ""})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(AzureError, match="disk is full") as refused:
+        mount(workspace, tmp_path, code)
+    assert refused.value.code == "OutOfDiskSpace"
