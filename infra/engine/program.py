@@ -23,13 +23,14 @@ __all__ = ["child_environment", "run_program"]
 
 _HOST: Final = Path(__file__).with_name("program_host.py")
 _PARALLEL: Final = 16
-# What would make the same settings give another graph, or send a program to a real cloud.
-_LEAKING: Final = ("PULUMI_", "ARM_", "AZURE_")
+# What would make the same settings give another graph, or send a program to a real cloud; and what
+# keeps Python from caching compiled modules: compiling the SDK of Azure anew takes most of a run.
+_LEFT_OUT: Final = ("PULUMI_", "ARM_", "AZURE_", "PYTHONDONTWRITEBYTECODE")
 
 
 def child_environment(added: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of a child: this process's own without what configures clouds, and `added`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_LEAKING)}
+    """Return the environment of a child: this process's own without what it must not inherit, and `added`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}
     return {**kept, **(added or {})}
 
 

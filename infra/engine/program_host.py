@@ -19,6 +19,20 @@ from pathlib import Path
 from typing import Any
 
 
+class _WithoutDebugLog:
+    """The engine's service, without a call for each of the SDK's debug messages: four per resource."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def Log(self, request: Any) -> None:  # noqa: N802
+        if request.severity:
+            self._engine.Log(request)
+
+
 def main() -> int:
     """Run the program that standard input describes; 0 if it ended well."""
     import pulumi.runtime  # noqa: PLC0415 - configuration comes first, as in Pulumi's launcher
@@ -30,7 +44,9 @@ def main() -> int:
     sys.path.insert(0, str(folder))
     sys.argv = [str(program)]
     pulumi.runtime.set_all_config(description["config"], description["secret_keys"])
-    pulumi.runtime.configure(pulumi.runtime.Settings(**description["settings"]))
+    settings = pulumi.runtime.Settings(**description["settings"])
+    settings.engine = _WithoutDebugLog(settings.engine)
+    pulumi.runtime.configure(settings)
     # Cancelled tasks of a failing program are not news.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()

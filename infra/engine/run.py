@@ -19,7 +19,7 @@ from infra.engine.program import run_program
 from infra.engine.project import load_project
 from infra.engine.properties import MASK, secret_texts
 from infra.engine.providers import Providers, is_default_provider
-from infra.engine.state import ResourceState, Snapshot, StateFile
+from infra.engine.state import ResourceState, Snapshot, StateFile, ordered
 from infra.engine.steps import Diagnostic, RefusedError, Step, summary
 from infra.engine.transforms import Transforms
 
@@ -51,8 +51,8 @@ class Result:
     Parameters
     ----------
     resources
-        The stack as the program declares it, each resource after what it depends on. Secrets are
-        wrapped: see :func:`infra.engine.properties.masked`.
+        The stack as the program declares it, each resource after what it depends on, in the same
+        order every time. Secrets are wrapped: see :func:`infra.engine.properties.masked`.
     steps
         Every operation in the order in which it was taken.
     """
@@ -276,7 +276,7 @@ class _Work:
     def result(
         self, deployment: Deployment, diagnostics: Sequence[Diagnostic], violations: Sequence[Violation]
     ) -> Result:
-        resources = tuple(one for one in deployment.resources if not is_default_provider(one))
+        resources = ordered(one for one in deployment.resources if not is_default_provider(one))
         secrets = self.secrets(deployment)
         return Result(
             operation=self.operation,

@@ -11,6 +11,7 @@ import fcntl
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -20,10 +21,10 @@ from infra.engine.properties import SECRET_SIGNATURE, SIGNATURE_KEY, Secret
 from mlops.files import write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["ResourceState", "Snapshot", "StateFile"]
+__all__ = ["ResourceState", "Snapshot", "StateFile", "ordered"]
 
 _VERSION: Final = 1
 
@@ -69,6 +70,30 @@ class Snapshot:
 
     resources: tuple[ResourceState, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def ordered(resources: Iterable[ResourceState]) -> tuple[ResourceState, ...]:
+    """Return resources each after what it needs, and by URN where nothing else decides.
+
+    Programs register in parallel, so the order in which they did differs from run to run.
+    """
+    waiting = {one.urn: one for one in resources}
+    open_needs = {urn: one.needs() & waiting.keys() for urn, one in waiting.items()}
+    needed_by: dict[str, list[str]] = {}
+    for urn, needs in open_needs.items():
+        for need in needs:
+            needed_by.setdefault(need, []).append(urn)
+    ready = [urn for urn, needs in open_needs.items() if not needs]
+    heapify(ready)
+    found = []
+    while ready:
+        urn = heappop(ready)
+        found.append(waiting.pop(urn))
+        for dependent in needed_by.get(urn, ()):
+            open_needs[dependent].discard(urn)
+            if not open_needs[dependent]:
+                heappush(ready, dependent)
+    return (*found, *(waiting[urn] for urn in sorted(waiting)))
 
 
 class StateFile:
