@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from azureml_local.errors import AzureError, bad_request
+from azureml_local.jobs import batch, records
 from azureml_local.jobs import graph as graphs
 from azureml_local.jobs import node as nodes
-from azureml_local.jobs import records
 from azureml_local.jobs.assets import Assets
 from azureml_local.jobs.cache import NodeCache
 from azureml_local.jobs.files import ContentHashes
@@ -107,6 +108,21 @@ class JobService:
                 return  # the next start recovers it
             self._running[job_id.lower()] = (thread, stop)
         thread.start()
+
+    def invoke_batch(
+        self, deployment_id: str, inputs: Mapping[str, Mapping[str, Any]], *, output_uri: str | None = None
+    ) -> Resource:
+        """Run a batch deployment over an input folder, and return the job; see :func:`batch.job_body`."""
+        config = self._services.config
+        body = batch.job_body(self._store, config, deployment_id, inputs, output_uri)
+        job_id = f"{config.workspace_id}/jobs/batchjob-{uuid.uuid4()}"
+        self.check(job_id, body)
+        studio = f"{self._services.base_url}/studio/runs/{job_id.rsplit('/', 1)[-1]}"
+        services = {"Studio": {"jobServiceType": "Studio", "endpoint": studio}}
+        body["properties"] |= {"status": "NotStarted", "services": services}
+        job = self._store.put(job_id, body)
+        self.submit(job.id)
+        return job
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to end; its processes are killed and its status becomes ``Canceled`` shortly after."""
