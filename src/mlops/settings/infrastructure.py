@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 Percent = Annotated[int, Field(ge=1, le=1000)]
+Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d:00$")]
@@ -64,7 +65,7 @@ class Storage(Section):
 class Protection(Section):
     """What stands between a mistake and data."""
 
-    lock: bool = Field(description="a CanNotDelete lock on the resource group")
+    lock: bool = Field(description="CanNotDelete on what holds data; on the group it would stop rollouts too")
     protect: bool = Field(description="Pulumi refuses to delete or replace what holds data")
     purge_protection: bool = Field(
         description="irreversible: a deleted vault keeps its name for the retention"
@@ -120,9 +121,8 @@ class MaintenanceWindow(Section):
 class Monitoring(Section):
     """The cloud side of drift monitoring."""
 
-    heartbeat_hours: int = Field(ge=1, le=48, description="48: a log alert cannot look back further")
+    heartbeat_hours: int = Field(ge=1, le=47, description="a log alert looks back two days at most")
     sampling_percent: float = Field(100.0, gt=0, le=100, description="Application Insights")
-    idle_after_hours: int = Field(48, ge=1, le=48, description="no active core for so long is staleness")
     service_requests_per_day: int = Field(
         500, ge=1, description="a dev endpoint that answers so many is a service in disguise"
     )
@@ -164,8 +164,12 @@ class Owner(Section):
 class Platform(Section):
     """What all environments share: the stack `shared`."""
 
+    subscription_id: Uuid | None = Field(
+        default=None, description="where the stack `shared` lives; prod's subscription by default"
+    )
     log_retention_days: int = Field(ge=30, le=730)
     daily_log_gb: float = Field(gt=0, description="ingestion stops for the day above it: a cap on surprise")
     owners: dict[Key, Owner] = Field(min_length=1)
     grafana: bool = False
+    registry_public_network_access: Literal["enabled", "disabled"] = "enabled"
     private_dns_zones: bool = Field(True, description="off when a landing zone already has them")

@@ -73,7 +73,11 @@ def _machines(environment: Environment) -> Iterator[Finding]:
         key: MACHINES[compute.size].cores * compute.max_instances
         for key, compute in environment.compute.items()
     }
-    cores["serving"] = MACHINES[environment.serving.instance_type].cores * environment.serving.instance_count
+    instances = [
+        max(environment.serving.instance_count, item.autoscale.max_instances if item.autoscale else 0)
+        for item in environment.endpoints.values()
+    ]
+    cores["serving"] = MACHINES[environment.serving.instance_type].cores * sum(instances)
     if sum(cores.values()) > environment.governance.quota_cores:
         shares = ", ".join(f"{key} {count}" for key, count in cores.items())
         yield Finding(

@@ -1,0 +1,1 @@
+"""Settings to resources: what the Pulumi programs are made of."""

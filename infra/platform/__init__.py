@@ -1,0 +1,1 @@
+"""The stack `shared`: what all environments share."""

@@ -1,0 +1,5 @@
+"""Entry point for Pulumi; the program is in program.py, where tests can import it."""
+
+from infra.platform.program import build
+
+build()

@@ -1,0 +1,1 @@
+"""The stacks `dev`, `staging` and `prod`: one environment each."""
