@@ -99,6 +99,8 @@ class _Rollout:
 
     def run(self) -> RolloutResult:
         name = str(self.endpoint.name)
+        from azure.core.exceptions import AzureError  # noqa: PLC0415 - a second of import
+
         self.operations = EndpointOperations(self.client, name, report=self._report)
         self.operations.ensure_endpoint(self.endpoint)
         state = self.operations.state()
@@ -115,19 +117,16 @@ class _Rollout:
             # Whatever went wrong, users go back to what served them before the error is told.
             error.add_note(self._try_to_withdraw(decided))
             raise
-        if failed:
+        if not failed:
+            return self._complete(decided)
+        try:
             logs = self._withdraw(decided)
             after = self.operations.state()
-            return summary(
-                "rolled_back",
-                name,
-                after,
-                decided.serving,
-                previous=after.previous,
-                steps=tuple(self.steps),
-                logs=logs,
-            )
-        return self._complete(decided)
+        except AzureError as error:
+            error.add_note("The rollout failed and going back did too; run the same command again.")
+            raise
+        steps, previous = tuple(self.steps), after.previous
+        return summary("rolled_back", name, after, decided.serving, previous=previous, steps=steps, logs=logs)
 
     def _advance(self, decided: Plan) -> bool:
         """Do the steps from where the plan starts; return whether one failed."""
