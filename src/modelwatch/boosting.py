@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from modelwatch.arrays import AnyArray, FloatArray, IntArray
 
-ROUNDS = 40
+ROUNDS = 30
 DEPTH = 3
 LEARNING_RATE = 0.2
 BINS = 32

@@ -60,9 +60,9 @@ def coarsened(keys: IntArray, shift: int, to: int) -> IntArray:
 
 def _value_at(magnitudes: IntArray, shift: int) -> FloatArray:
     """Return the smallest number of each cell, for keys without sign."""
-    bits = np.minimum(magnitudes, _LARGEST_BITS >> shift) << shift
-    if shift >= FIRST_ROUNDED_SHIFT:
-        bits = bits - ROUNDING
+    offset = ROUNDING if shift >= FIRST_ROUNDED_SHIFT else 0
+    last = (_LARGEST_BITS + offset) >> shift
+    bits = np.where(magnitudes > last, _LARGEST_BITS, (np.minimum(magnitudes, last) << shift) - offset)
     clipped: IntArray = np.clip(bits, 0, _LARGEST_BITS)
     return np.asarray(clipped.view(np.float64))
 
@@ -97,6 +97,17 @@ class Cells:
     shift: int
     keys: IntArray
     counts: IntArray
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Cells)
+            and self.shift == other.shift
+            and np.array_equal(self.keys, other.keys)
+            and np.array_equal(self.counts, other.counts)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shift, self.keys.tobytes(), self.counts.tobytes()))
 
     @classmethod
     def empty(cls) -> Cells:

@@ -96,7 +96,10 @@ def compare(
             if _applies(entry, compared_as, definition, explicit=metrics is not None)
         ]
         if name not in production.columns:
-            found += [_missing(entry, name, column, definition) for entry in entries]
+            # The change itself is told once, by the schema measurements.
+            found += [
+                _missing(entry, name, column, definition) for entry in entries if entry.id != "schema_change"
+            ]
             continue
         found += _column(entries, column, production.columns[name], compared_as, definition)
     return judge_all(

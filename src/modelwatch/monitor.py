@@ -232,15 +232,28 @@ class Monitor(_Model):
         import yaml  # noqa: PLC0415
 
         try:
-            return cls.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
             raise ContractError("The monitor cannot be read", where=str(path), got=str(error)) from error
+        return cls.parse(document, where=str(path))
+
+    @classmethod
+    def parse(cls, document: Any, *, where: str = "monitor") -> Monitor:
+        """Read a monitor from plain values.
+
+        Raises
+        ------
+        ContractError
+            If they are no monitor; the message says where.
+        """
+        try:
+            return cls.model_validate(document)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+            place = ".".join(str(part) for part in first["loc"])
             raise ContractError(
                 "The monitor is wrong",
-                where=f"{path}: {where}",
+                where=f"{where}: {place}",
                 got=first.get("input"),
                 expected=first["msg"],
             ) from error

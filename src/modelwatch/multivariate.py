@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 METRIC = "domain_classifier_auc"
 FOLDS = 3
-ROWS_PER_SIDE = 5_000
+ROWS_PER_SIDE = 3_000
 FEWEST_ROWS = 60
 _SEED = 20_240_229
 

@@ -152,7 +152,7 @@ def _small(monitor: Monitor, segment: str, rows: int, needed: int) -> Measuremen
 def _monitor(monitor: Monitor | Mapping[str, Any] | str | Path) -> Monitor:
     if isinstance(monitor, Monitor):
         return monitor
-    return Monitor.load(monitor) if isinstance(monitor, (str, Path)) else Monitor.model_validate(monitor)
+    return Monitor.load(monitor) if isinstance(monitor, (str, Path)) else Monitor.parse(monitor)
 
 
 def _declared_contract(monitor: Monitor, where: object) -> Contract | None:
