@@ -23,7 +23,7 @@ _WORKSPACE = (
 )
 _RUN_TYPES = {"Command": "azureml.scriptrun", "Pipeline": "azureml.PipelineRun"}
 _MODEL_TYPES = {"custom_model": "CustomModel", "mlflow_model": "MLFlowModel", "triton_model": "TritonModel"}
-_DATA_TYPES = {"uri_file", "uri_folder", "mltable"}
+_CHANGES = {"hidden": "isArchived", "displayName": "displayName", "description": "description"}
 
 
 class RunHistory:
@@ -40,6 +40,8 @@ class RunHistory:
             router.add_get(runs, self._json(self._run))
             router.add_get(f"{runs}/details", self._json(self._details))
             router.add_get(f"{runs}/children", self._json(self._children))
+        run = f"/history/v1.0{_WORKSPACE}/experiments/{{experiment}}/runs/{{run}}"
+        router.add_patch(run, self._json(self._change))
         router.add_post(f"/history/v1.0{_WORKSPACE}/rundata", self._json(self._run_data))
         router.add_post(
             f"/data/v1.0{_WORKSPACE}/dataversion/batchGetResolvedUris", self._json(self._data_uris)
@@ -86,6 +88,12 @@ class RunHistory:
         parent = self._job(request)
         jobs = self._plane.store.children(parent.id.rsplit("/", 1)[0])
         return {"value": [_run_of(job) for job in jobs if _parent(job) == parent.name]}
+
+    def _change(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        # The SDK hides and shows a run here before it puts the job resource itself.
+        changes = {name: body[key] for key, name in _CHANGES.items() if body.get(key) is not None}
+        job = self._plane.store.update(self._job(request).id, lambda job: job["properties"].update(changes))
+        return _run_of(job)
 
     def _run_data(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         job = self._job(request, str(body.get("runId")))

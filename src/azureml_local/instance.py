@@ -171,6 +171,8 @@ class Instance:
         _wait(settled, _START_SECONDS)
         status = self.status()
         if process.poll() is None and status.ready:
+            # It lives on by itself: without a return code the object would warn that nobody waits for it.
+            process.returncode = 0
             return status
         if process.poll() is None:
             process.kill()

@@ -9,35 +9,19 @@ from dataclasses import dataclass
 
 _LIMIT = 10_000
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_PROVIDER = "/providers/microsoft.machinelearningservices"
+_PROVIDER = r"/providers/microsoft\.machinelearningservices"
+_GROUP = r"/subscriptions/[^/]+/resourcegroups/[^/]+"
 # From the specific to the general; what differs from run to run becomes a name in braces.
-_NORMAL_FORMS = (
-    (
-        re.compile(
-            rf"^(/mferp/managementfrontend)?/subscriptions/[^/]+/resourcegroups/[^/]+{_PROVIDER}"
-            r"/workspaces/[^/]+",
-            re.IGNORECASE,
-        ),
-        r"\1{workspace}",
-    ),
-    (
-        re.compile(
-            rf"^(/history/v1\.0)/subscriptions/[^/]+/resourcegroups/[^/]+{_PROVIDER}"
-            r"/workspaces/[^/]+",
-            re.IGNORECASE,
-        ),
-        r"\1{workspace}",
-    ),
-    (
-        re.compile(
-            rf"^(/mferp/managementfrontend)?/subscriptions/[^/]+/resourcegroups/[^/]+{_PROVIDER}"
-            r"/registries/[^/]+",
-            re.IGNORECASE,
-        ),
-        r"\1{registry}",
-    ),
-    (re.compile(rf"^/subscriptions/[^/]+{_PROVIDER}/locations/[^/]+", re.IGNORECASE), "{location}"),
-    (re.compile(rf"({_GUID})", re.IGNORECASE), "{guid}"),
+_NORMAL_FORMS = tuple(
+    (re.compile(pattern, re.IGNORECASE), name)
+    for pattern, name in (
+        (rf"{_GROUP}{_PROVIDER}/workspaces/[^/]+", "{workspace}"),
+        (rf"{_GROUP}{_PROVIDER}/registries/[^/]+", "{registry}"),
+        (rf"{_GROUP}{_PROVIDER}", "{group}"),
+        (rf"/subscriptions/[^/]+{_PROVIDER}/locations/[^/]+", "{location}"),
+        (_GUID, "{guid}"),
+        (r"\b[0-9a-f]{64}\b", "{sha256}"),
+    )
 )
 
 

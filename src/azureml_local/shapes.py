@@ -65,6 +65,20 @@ def read(shape: str, body: Any) -> dict[str, Any]:
     return dict(result)
 
 
+def present(shape: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored body as it goes out: with the published properties alone.
+
+    Other parts of the control plane keep notes of their own there, and what goes out comes back in a PUT.
+    """
+    content = published()["shapes"]
+    properties = content[content[shape]["fields"]["properties"].lstrip("!")]
+    while "variants" in properties:
+        chosen = str(body["properties"].get(properties["discriminator"]))
+        properties = content[properties["variants"][chosen]]
+    fields = properties["fields"]
+    return body | {"properties": {key: value for key, value in body["properties"].items() if key in fields}}
+
+
 def _read_model(name: str, value: Any, path: str, problems: list[Problem]) -> Any:
     if not isinstance(value, dict):
         problems.append(_wrong_type(value, name, path))

@@ -45,6 +45,7 @@ class BatchEndpoints(LongRunningFamily):
         """Set what the server sets."""
         properties = body["properties"]
         properties.pop("keys", None)
+        properties["defaults"] = properties.get("defaults") or {"deploymentName": None}
         properties["scoringUri"] = f"{self.plane.base_url}/batch/{call.target.name}/jobs"
         properties["properties"] = properties.get("properties") or {}
         body["tags"] = body.get("tags") or {}

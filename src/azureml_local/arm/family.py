@@ -114,7 +114,7 @@ class Family:
         """Return one page of a collection."""
         self.require_parent(call)
         resources = self.chosen(call, self.store.children(call.target.id))
-        return Answer(200, listing.page(resources, call.query, call.url))
+        return Answer(200, listing.page(resources, call.query, call.url, self.present))
 
     def put(self, call: Call) -> Answer:
         """Create or replace a resource."""
@@ -161,7 +161,11 @@ class Family:
 
     def answer(self, resource: Resource, status: int) -> Answer:
         """Return a resource with its etag."""
-        return Answer(status, resource.body, {"ETag": f'"{resource.etag}"'})
+        return Answer(status, self.present(resource), {"ETag": f'"{resource.etag}"'})
+
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """Return the body that goes out."""
+        return shapes.present(self.shape, resource.body) if self.shape else resource.body
 
     def require_parent(self, call: Call) -> None:
         """Refuse a request below a resource that does not exist."""
@@ -222,7 +226,9 @@ class LongRunningFamily(Family):
             )
             operation = self.plane.operations.start(action, resource.id, self.kind)
         status = 202 if call.method == "PATCH" else 200 if existing else 201
-        return Answer(status, stored.body, self.operation_headers(operation) | {"ETag": f'"{stored.etag}"'})
+        return Answer(
+            status, self.present(stored), self.operation_headers(operation) | {"ETag": f'"{stored.etag}"'}
+        )
 
     @override
     def delete(self, call: Call) -> Answer:

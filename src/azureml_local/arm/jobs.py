@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from azureml_local.arm import names
 from azureml_local.arm.family import Answer, Call, Family
+from azureml_local.arm.ranges import check_job
 from azureml_local.errors import AzureError, bad_request
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Jobs(Family):
         if existing is not None:
             _refuse_changes(call, properties, existing.properties)
             return
+        check_job(body)
         self.plane.jobs.check(call.target.id, body)
 
     @override

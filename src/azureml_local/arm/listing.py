@@ -27,7 +27,12 @@ _ORDERS: dict[str, Callable[[Resource], str]] = {
 }
 
 
-def page(resources: list[Resource], query: Mapping[str, str], url: str) -> dict[str, Any]:
+def page(
+    resources: list[Resource],
+    query: Mapping[str, str],
+    url: str,
+    present: Callable[[Resource], dict[str, Any]],
+) -> dict[str, Any]:
     """Return one page of a list as ARM sends it.
 
     Parameters
@@ -38,13 +43,17 @@ def page(resources: list[Resource], query: Mapping[str, str], url: str) -> dict[
         Query parameters, names in lower case.
     url
         Address of the list without a query, for the link to the next page.
+    present
+        Returns the body of a resource as it goes out.
     """
     chosen = ordered(viewed(resources, query), query)
     top, skip = _number(query, "$top"), _number(query, "$skip") or 0
     # `count` is how many one page of the endpoint collections holds; `$top` bounds the whole list.
     size = min(_number(query, "count") or _PAGE, _PAGE_LIMIT)
     end = len(chosen) if top is None else min(len(chosen), _number(query, "$until") or skip + top)
-    content: dict[str, Any] = {"value": [resource.body for resource in chosen[skip : min(skip + size, end)]]}
+    content: dict[str, Any] = {
+        "value": [present(resource) for resource in chosen[skip : min(skip + size, end)]]
+    }
     if skip + size < end:
         following = dict(query) | {"$skip": str(skip + size)}
         if top is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from azureml_local.errors import AzureError, bad_request
+from azureml_local.errors import bad_request
 
 if TYPE_CHECKING:
     from azureml_local.config import InstanceConfig
@@ -51,11 +51,8 @@ def job_output_uri(store: ResourceStore, config: InstanceConfig, uri: str) -> st
     job = store.require(f"{config.workspace_id}/jobs/{match['job']}")
     output = (job.properties.get("outputs") or {}).get(match["output"]) or {}
     if not output.get("uri") or job.properties.get("status") != "Completed":
-        raise AzureError(
-            400,
-            "UserError",
-            f"The job '{match['job']}' ({job.properties.get('status')}) has no output '{match['output']}'.",
-        )
+        status = job.properties.get("status")
+        raise bad_request(f"The job '{match['job']}' ({status}) has no output '{match['output']}'.")
     rest = match["rest"] or ""
     return f"{output['uri'].rstrip('/')}/{rest}" if rest else str(output["uri"])
 

@@ -129,7 +129,9 @@ class ResourceManager:
                 409, error["code"], error["message"], target=error["target"], details=error["details"]
             )
         resource = self._plane.store.get(operation.resource_id)
-        return Answer(200, resource.body) if resource else Answer(204)
+        if resource is None:
+            return Answer(204)
+        return Answer(200, self._families[operation.kind].present(resource))
 
 
 def _parsed(raw: bytes) -> Any:

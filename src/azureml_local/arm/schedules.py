@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,9 +13,11 @@ from typing_extensions import override
 from azureml_local import shapes
 from azureml_local.arm import listing, names, references
 from azureml_local.arm.family import Answer, Call, LongRunningFamily
+from azureml_local.arm.jobs import Jobs
 from azureml_local.errors import bad_request
 
 if TYPE_CHECKING:
+    from azureml_local.plane import ControlPlane
     from azureml_local.store import Resource
 
 # NCrontab's five fields with their bounds (Azure ML, cron expressions of schedules).
@@ -31,6 +35,11 @@ class Schedules(LongRunningFamily):
     shape = "Schedule"
     can_delete = True
     name_rule = names.RESOURCE
+
+    def __init__(self, plane: ControlPlane) -> None:
+        super().__init__(plane)
+        self._jobs = Jobs(plane)
+        self.actions = {"trigger": self._trigger}
 
     @override
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
@@ -55,6 +64,12 @@ class Schedules(LongRunningFamily):
         properties["properties"] = properties.get("properties") or {}
 
     @override
+    def refuse_delete(self, call: Call, resource: Resource) -> None:
+        """Keep a schedule that is enabled (Azure ML, schedule pipeline jobs)."""
+        if resource.properties["isEnabled"]:
+            raise bad_request(f"The schedule '{resource.name}' is enabled: disable it before you delete it.")
+
+    @override
     def list_(self, call: Call) -> Answer:
         """Filter by what is enabled; schedules have a view of their own and no archive."""
         view = call.query.get("listviewtype", "All")
@@ -64,7 +79,32 @@ class Schedules(LongRunningFamily):
         schedules = self.store.children(call.target.id)
         chosen = [r for r in schedules if wanted is None or r.properties["isEnabled"] is wanted]
         query = {name: value for name, value in call.query.items() if name != "listviewtype"}
-        return Answer(200, listing.page(chosen, query, call.url))
+        return Answer(200, listing.page(chosen, query, call.url, self.present))
+
+    def _trigger(self, call: Call) -> Answer:
+        """Run a job schedule now, as its trigger would."""
+        schedule = self.store.require(call.target.id)
+        action = schedule.properties["action"]
+        if action["actionType"] != "CreateJob":
+            raise bad_request(
+                f"The schedule '{schedule.name}' is a monitor; monitors do not run on the embedded control "
+                "plane.",
+                "properties.action",
+            )
+        name = f"{schedule.name}-{datetime.now(UTC):%Y%m%d%H%M%S%f}"
+        definition = action["jobDefinition"]
+        properties = {**(definition.get("properties") or {}), "ScheduleId": schedule.name}
+        job = replace(
+            call.target,
+            id=f"{call.target.parent_id}/jobs/{name}",
+            kind=Jobs.kind,
+            names=(call.target.names[0], name),
+            name=name,
+            action="",
+        )
+        body = {"properties": definition | {"properties": properties}}
+        self._jobs.put(replace(call, method="PUT", target=job, body=body))
+        return Answer(200, {"submissionId": name, "scheduleActionType": "CreateJob"})
 
     def _check_monitor(self, definition: dict[str, Any], problems: list[shapes.Problem]) -> None:
         where = "properties.action.monitorDefinition"
