@@ -75,7 +75,7 @@ def build(
     --------
     >>> from mlops.settings import load
     >>> from mlops.usecase import load_usecase
-    >>> job = build(load("local"), load_usecase("classical", ROOT), training_data="rand-hie@latest")
+    >>> job = build(load("dev"), load_usecase("classical", ROOT), training_data="rand-hie@latest")
     >>> sorted(job.jobs)
     ['evaluate', 'gate', 'prepare', 'train', 'validate']
     """

@@ -14,8 +14,8 @@ __all__ = ["log_metrics"]
 def log_metrics(metrics: Mapping[str, float]) -> None:
     """Print metrics, and log them to the run that the job's environment names.
 
-    Azure ML sets ``MLFLOW_TRACKING_URI`` and ``MLFLOW_RUN_ID`` in a job, and so does the embedded control
-    plane. Without the first, a step is being run by hand and importing MLflow would only cost seconds.
+    A job finds ``MLFLOW_TRACKING_URI`` and ``MLFLOW_RUN_ID`` set. Without the first, a step is being run by
+    hand and importing MLflow would only cost seconds.
     """
     for name, value in metrics.items():
         print(f"{name}: {value:.6g}")  # noqa: T201 - a step's log is its console

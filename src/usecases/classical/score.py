@@ -1,7 +1,7 @@
 """Answer requests on an online endpoint, and hand inputs and outputs to Azure ML's data collector.
 
-The deployment uploads this folder alone, so this file imports nothing else of the repository. It runs
-unchanged on Azure and under the embedded control plane.
+The deployment uploads this folder alone, so this file imports nothing else of the repository. It does not
+know, and need not know, who started the server that runs it.
 
 Request, in the form that Azure documents for tabular models::
 
@@ -180,24 +180,25 @@ def run(request: AMLRequest) -> AMLResponse:
     request_id = request.headers.get("x-ms-client-request-id") or str(uuid.uuid4())
     ids = [f"{request_id}_{position}" for position in range(len(frame))]
     probabilities = _scorer.probabilities(frame)
-    outputs = {
+    outputs: dict[str, list[Any]] = {
         "correlationid": ids,
         **{name: frame[name].tolist() for name in _scorer.identifiers if name in frame},
         "probability": probabilities,
         "label": [int(probability >= _scorer.threshold) for probability in probabilities],
     }
-    _collect(frame.assign(correlationid=ids), pd.DataFrame(outputs), request_id)
+    _collect(frame, outputs, request_id)
     names = tuple(outputs)
     answer = [dict(zip(names, row, strict=True)) for row in zip(*outputs.values(), strict=True)]
     return AMLResponse({"predictions": answer}, 200, json_str=True)
 
 
-def _collect(inputs: pd.DataFrame, outputs: pd.DataFrame, request_id: str) -> None:
-    """Queue both frames for the collector's own thread; losing them must not fail the request."""
+def _collect(inputs: pd.DataFrame, outputs: dict[str, list[Any]], request_id: str) -> None:
+    """Queue rows for the collector's own thread; losing them must not fail the request."""
     if _inputs is None or _outputs is None:
         return
-    context = _inputs.collect(inputs, BasicCorrelationContext(id=request_id))
-    _outputs.collect(outputs, context)
+    rows = inputs.assign(correlationid=outputs["correlationid"])
+    context = _inputs.collect(rows, BasicCorrelationContext(id=request_id))
+    _outputs.collect(pd.DataFrame(outputs), context)
 
 
 def _collector(name: str) -> Collector | None:

@@ -84,12 +84,12 @@ def test_the_bound_covers_the_truth_as_often_as_it_says() -> None:
     # Two equally good models: the true degradation is 0, and the upper bound must lie above it in 95 % of
     # samples. Row by row resampling would reach about 85 % here, since one person's years are alike.
     generator = np.random.default_rng(11)
-    samples = [people(generator, 200) for _ in range(250)]
+    samples = [people(generator, 150) for _ in range(200)]
     covered = {}
     for length in (1, 20):
         intervals = [degradation("log_loss", *data, block_length=length, resamples=200) for data in samples]
         covered[length] = np.mean([interval.upper >= 0 for interval in intervals])
-    assert 0.915 <= covered[20] <= 0.985
+    assert 0.90 <= covered[20] <= 0.99
     assert covered[1] < covered[20]
 
 

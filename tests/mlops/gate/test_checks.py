@@ -91,7 +91,7 @@ def test_the_first_model_passes_on_its_own_merits(evidence: Evidence, usecase: U
     assert "absolute.roc_auc" in failed(decide(useless, usecase))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(noise=st.floats(1.2, 3), seed=st.integers(0, 1000))
 def test_a_model_worse_than_the_margin_is_refused(
     truth: tuple[Array, Array, pd.DataFrame], usecase: UseCase, noise: float, seed: int

@@ -21,7 +21,7 @@ def scored(draw: st.DrawFn) -> tuple[Array, Array]:
     return np.array(labels), np.array(probabilities)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(scored())
 def test_values_are_those_of_scikit_learn(data: tuple[Array, Array]) -> None:
     labels, probabilities = data
@@ -31,7 +31,7 @@ def test_values_are_those_of_scikit_learn(data: tuple[Array, Array]) -> None:
     assert METRICS["log_loss"].value(*data) == pytest.approx(expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scored(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(data: tuple[Array, Array], random: np.random.Generator) -> None:
     order = list(range(len(data[0])))
@@ -40,7 +40,7 @@ def test_the_order_of_rows_does_not_matter(data: tuple[Array, Array], random: np
         assert metric.value(data[0][order], data[1][order]) == pytest.approx(metric.value(*data))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scored(), st.data())
 def test_a_weight_counts_like_a_repeated_row(data: tuple[Array, Array], draw: st.DataObject) -> None:
     labels, probabilities = data

@@ -94,8 +94,8 @@ def test_a_model_of_nine_tenths_of_the_persons_mostly_passes(
     learn = blocks[0]
     person = (learn[["disea", "lpi"]] != learn[["disea", "lpi"]].shift()).any(axis=1).cumsum()
     refused = 0
-    for seed in range(12):
+    for seed in range(5):
         kept = np.random.default_rng(seed).permutation(person.max())[: int(0.9 * person.max())] + 1
         refused += judge(rows=learn[person.isin(kept)]).verdict == "fail"
     # 2.7 % in 150 simulated retrainings: see src/mlops/gate/README.md.
-    assert refused <= 2
+    assert refused <= 1
