@@ -39,8 +39,8 @@ def client(status: str = "Completed", **outputs: list[str]) -> SimpleNamespace:
 
 @pytest.mark.parametrize("nested", ["", "inner/"])
 def test_the_model_and_the_verdict_are_found_wherever_they_lie(tmp_path: Path, nested: str) -> None:
-    files = {"model": [f"{nested}MLmodel", f"{nested}data/MLmodel"], "gate": [f"{nested}gate.json"]}
-    found = download_candidate(client(**files), "job-1", tmp_path)
+    files = [f"{nested}MLmodel", f"{nested}data/MLmodel", f"{nested}gate.json"]
+    found = download_candidate(client(gate=files), "job-1", tmp_path)
     assert (found.model / "MLmodel").read_text() == f"{nested}MLmodel"
     assert found.gate.read_text() == f"{nested}gate.json"
     assert found.path == "azureml://jobs/job-1/outputs/model"
@@ -54,7 +54,7 @@ def test_a_job_that_did_not_complete_has_no_candidate(tmp_path: Path, status: st
 
 def test_a_job_without_a_verdict_has_no_admissible_candidate(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="'gate'"):
-        download_candidate(client(model=["MLmodel"]), "job-1", tmp_path)
-    found = download_candidate(client(model=["MLmodel"], gate=["other.txt"]), "job-2", tmp_path / "2")
+        download_candidate(client(), "job-1", tmp_path)
+    found = download_candidate(client(gate=["MLmodel"]), "job-2", tmp_path / "2")
     with pytest.raises(RegistryError, match=r"no gate\.json"):
         found.require_admissible()
