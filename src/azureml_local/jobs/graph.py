@@ -219,20 +219,30 @@ def _job_input(name: str, value: Mapping[str, Any]) -> Literal | Data:
 def _node_input(name: str, value: Mapping[str, Any]) -> Binding | Data:
     if _field(value, "jobInputType") not in {None, "literal"} and value.get("uri"):
         return _job_input(name, value)
-    text = value.get("value", value.get("uri"))
-    return bindings.parse_input(str(text))
+    return bindings.parse_input(str(value.get("value", value.get("uri"))))
 
 
 def _job_outputs(properties: Mapping[str, Any]) -> dict[str, Target]:
     return {
-        name: Target(str(_field(output or {}, "jobOutputType") or "uri_folder"), (output or {}).get("uri"))
-        for name, output in (properties.get("outputs") or {}).items()
+        name: Target(str(_field(output, "jobOutputType") or "uri_folder"), _output_uri(output, name))
+        for name, output in (
+            (name, output or {}) for name, output in (properties.get("outputs") or {}).items()
+        )
     }
 
 
 def _target(output: Mapping[str, Any], kind: str) -> Target:
     text = output.get("value")
-    return Target(kind, output.get("uri"), bindings.parse_output(text) if text else None)
+    return Target(kind, _output_uri(output, kind), bindings.parse_output(text) if text else None)
+
+
+def _output_uri(output: Mapping[str, Any], name: str) -> str | None:
+    if asset := _field(output, "assetName"):
+        raise bad_request(
+            f"outputs.{name}: registering an output as the asset '{asset}' is not supported by the embedded "
+            "control plane; register it from the finished job."
+        )
+    return output.get("uri") or None
 
 
 def _check_inputs(

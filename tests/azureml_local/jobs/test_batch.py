@@ -128,7 +128,12 @@ def test_mlflow_model_needs_no_script(bench: Bench, tmp_path: Path) -> None:
         modelUri="azureml://datastores/workspaceblobstore/paths/models/linear",
     )
     deployed = deployment(
-        bench, model={"assetId": model_id, "referenceType": "Id"}, codeConfiguration=None, environmentId=None
+        bench,
+        model={"assetId": model_id, "referenceType": "Id"},
+        codeConfiguration=None,
+        environmentId=None,
+        # The bench has no tracking service to answer.
+        environmentVariables={"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
     )
     job = invoke(bench, deployed, bench.data("in", {"one.csv": "x\n3.0\n4.0\n", "two.csv": "x\n5.0\n"}))
     file = bench.blobs.resolve(job["outputs"]["score"]["uri"]) / "predictions.csv"

@@ -184,6 +184,13 @@ def test_pipeline_output_needs_exactly_one_writer(bench: Bench) -> None:
         bench.submit(bench.pipeline(nodes[0], outputs=declared | {"more": {"jobOutputType": FILE}}))
 
 
+def test_output_that_would_become_an_asset_is_refused(bench: Bench) -> None:
+    """Rather than leaving out silently what the service would register."""
+    named = {"o": {"jobOutputType": FOLDER, "assetName": "mine"}}
+    with pytest.raises(AzureError, match="asset 'mine' is not supported"):
+        bench.submit(bench.command("true", outputs=named))
+
+
 @pytest.mark.parametrize("kind", ["sweep", "pipeline", "if_else"])
 def test_other_kinds_of_nodes_are_refused(bench: Bench, kind: str) -> None:
     with pytest.raises(AzureError, match=f"'{kind}' do not run"):

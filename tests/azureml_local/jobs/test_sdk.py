@@ -132,6 +132,10 @@ def test_pipeline_runs_streams_and_is_reused(
     log = tmp_path / "child" / "artifacts" / "user_logs" / "std_log.txt"
     assert log.read_text() == "copied for all tests\n"
 
+    child = ml.jobs.get(children["one"].name)
+    assert (child.status, child.experiment_name) == ("Completed", "exp")
+    ml.jobs.stream(child.name)
+
     again = ml.jobs.create_or_update(pipeline_of_three(code, data, release))
     ml.jobs.stream(again.name)
     for child in ml.jobs.list(parent_job_name=again.name):
@@ -150,6 +154,14 @@ def test_job_is_canceled_with_its_processes(
     assert {child.status for child in ml.jobs.list(parent_job_name=job.name)} == {"Canceled"}
     assert not any(logs.iterdir())
     release.touch()
+
+
+def test_script_logs_metrics_to_the_run_of_its_job(ml: Any, job_server: RunningServer) -> None:
+    script = "import mlflow; mlflow.log_metric('auc', 0.75); mlflow.log_param('depth', 3)"
+    logging = command(command=f'python -c "{script}"', environment=ENVIRONMENT, compute="cpu-cluster")
+    job = ml.jobs.create_or_update(logging)
+    wait_until(lambda: ml.jobs.get(job.name).status in {"Completed", "Failed"}, 60)
+    assert job_server.plane.tracking.metrics(job.name) == {"auc": 0.75}
 
 
 def test_failed_job_says_why(ml: Any) -> None:
