@@ -82,7 +82,7 @@ def _member(contract: dict[str, Any], key: str, name: str) -> object:
 
 
 def _checked(contract: dict[str, Any], stack: str) -> dict[str, Any]:
-    found = contract.get("version") if isinstance(contract, dict) else None
+    found = contract.get("version")
     if found != VERSION:
         raise SettingsError(
             f"The contract of {stack} has another version.",

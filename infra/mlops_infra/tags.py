@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import pulumi
 
@@ -67,7 +67,8 @@ def register_tags(tags: Mapping[str, str]) -> None:
     def transform(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         if args.type_ not in TAGGED:
             return None
-        props = {**args.props, "tags": {**tags, **(args.props.get("tags") or {})}}
+        own = cast("dict[str, str]", args.props.get("tags") or {})
+        props = {**args.props, "tags": {**tags, **own}}
         return pulumi.ResourceTransformResult(props=props, opts=args.opts)
 
     pulumi.runtime.register_resource_transform(transform)

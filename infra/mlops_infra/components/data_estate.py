@@ -48,8 +48,6 @@ class DataEstate(ComponentResource):
                 name=container,
                 workspace_name=args.workspace_name,
                 resource_group_name=args.place.resource_group,
-                # The account may answer inside the network alone: Azure cannot look from outside.
-                skip_validation=True,
                 properties={
                     "datastore_type": "AzureDataLakeGen2",
                     "account_name": args.account_name,

@@ -32,6 +32,8 @@ class Grant:
         Unique within the environment, such as ``workspace-storage-blob``; names the assignment.
     condition
         An ABAC expression (version 2.0) that narrows the role.
+    subscription_id
+        The scope's, when it is another one than the place's: a role's id begins with it.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Grant:
     principal_type: PrincipalType
     description: str
     condition: str | None = None
+    subscription_id: str | None = None
 
 
 def grant(item: Grant, place: Placement, *, parent: pulumi.Resource) -> authorization.RoleAssignment:
@@ -53,7 +56,7 @@ def grant(item: Grant, place: Placement, *, parent: pulumi.Resource) -> authoriz
     return authorization.RoleAssignment(
         f"grant-{item.key}",
         role_assignment_name=str(uuid.uuid5(_NAMESPACE, static)),
-        role_definition_id=role_definition_id(item.role, place.subscription_id),
+        role_definition_id=role_definition_id(item.role, item.subscription_id or place.subscription_id),
         scope=item.scope,
         principal_id=item.principal_id,
         # Without it Azure looks the principal up, and does not find one that was created a second ago.

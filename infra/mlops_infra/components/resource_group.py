@@ -36,7 +36,7 @@ def place_in_group(
     group: pulumi.Input[str] = names.resource_group
     if create:
         group = resources.ResourceGroup(
-            "group",
+            f"group-{names.environment}",
             resource_group_name=names.resource_group,
             location=location,
             opts=pulumi.ResourceOptions.merge(

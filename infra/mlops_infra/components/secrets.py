@@ -27,7 +27,7 @@ class SecretStoreArgs:
     private: bool
     allowed_ip_ranges: tuple[str, ...]
     protection: Protection
-    log_analytics_id: pulumi.Input[str]
+    log_analytics_id: pulumi.Input[str] | None
 
 
 class SecretStore(ComponentResource):
@@ -64,13 +64,14 @@ class SecretStore(ComponentResource):
             ),
         )
         self.id, self.name = self.vault.id, self.vault.name
-        send_diagnostics(
-            name,
-            kind="Microsoft.KeyVault/vaults",
-            resource_id=self.id,
-            log_analytics_id=args.log_analytics_id,
-            parent=self,
-        )
+        if args.log_analytics_id is not None:
+            send_diagnostics(
+                name,
+                kind="Microsoft.KeyVault/vaults",
+                resource_id=self.id,
+                log_analytics_id=args.log_analytics_id,
+                parent=self,
+            )
         if protection.lock:
             authorization.ManagementLockByScope(
                 f"{name}-lock",

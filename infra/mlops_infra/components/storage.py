@@ -31,6 +31,8 @@ class StorageAreaArgs:
         A lake (true), or flat as a workspace's default store must be (false).
     allowed_ip_ranges
         Addresses that may reach a public account; empty means any network, behind Entra tokens.
+    log_analytics_id
+        None before there is a log workspace: for the account that holds Pulumi's own state.
     """
 
     place: Placement
@@ -40,7 +42,7 @@ class StorageAreaArgs:
     allowed_ip_ranges: tuple[str, ...]
     storage: Storage
     protection: Protection
-    log_analytics_id: pulumi.Input[str]
+    log_analytics_id: pulumi.Input[str] | None
     containers: tuple[str, ...] = ()
 
 
@@ -67,13 +69,14 @@ class StorageArea(ComponentResource):
             for container in args.containers
         }
         self._lifecycle(name, args)
-        send_diagnostics(
-            f"{name}-blobs",
-            kind="Microsoft.Storage/storageAccounts/blobServices",
-            resource_id=pulumi.Output.concat(self.id, "/blobServices/default"),
-            log_analytics_id=args.log_analytics_id,
-            parent=self,
-        )
+        if args.log_analytics_id is not None:
+            send_diagnostics(
+                f"{name}-blobs",
+                kind="Microsoft.Storage/storageAccounts/blobServices",
+                resource_id=pulumi.Output.concat(self.id, "/blobServices/default"),
+                log_analytics_id=args.log_analytics_id,
+                parent=self,
+            )
         if args.protection.lock:
             authorization.ManagementLockByScope(
                 f"{name}-lock",

@@ -74,7 +74,7 @@ class MlWorkspace(ComponentResource):
             sku={"name": "Basic", "tier": "Basic"},
             identity={"type": "UserAssigned", "user_assigned_identities": [args.identity_id]},
             primary_user_assigned_identity=args.identity_id,
-            system_datastores_auth_mode="identity",
+            system_datastores_auth_mode="Identity",
             public_network_access="Disabled" if private else "Enabled",
             allow_public_access_when_behind_vnet=False,
             v1_legacy_mode=False,
