@@ -44,7 +44,7 @@ CRON = {"triggerType": "Cron", "expression": "0 3 * * *"}
 def world(server: RunningServer) -> RunningServer:
     """An endpoint with two deployments and what they refer to; the deployments do not run."""
 
-    async def nothing(_deployment_id: str) -> None:
+    async def nothing(deployment_id: str) -> None:
         return None
 
     server.plane.endpoints.deploy, started = nothing, server.plane.endpoints.deploy  # type: ignore[method-assign]
@@ -100,9 +100,8 @@ def deployment(server: RunningServer, **changes: Any) -> dict[str, Any]:
 
 
 def with_traffic(traffic: Any, mirror: Any = None) -> dict[str, Any]:
-    body = copy.deepcopy(ENDPOINT)
-    body["properties"] |= {"traffic": traffic, "mirrorTraffic": mirror or {}}
-    return body
+    properties = {"authMode": "Key", "traffic": traffic, "mirrorTraffic": mirror or {}}
+    return ENDPOINT | {"properties": properties}
 
 
 def schedule(trigger: Any, monitor: Any = MONITOR) -> dict[str, Any]:

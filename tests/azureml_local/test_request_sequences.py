@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     )
     with RunningServer(config) as running:
 
-        async def nothing(_deployment_id: str) -> None:
+        async def nothing(deployment_id: str) -> None:
             return None
 
         # What a deployment runs is no matter of the requests; its own tests start real servers.
@@ -245,6 +246,10 @@ def _jobs(recorder: Recorder, client: Any, _config: InstanceConfig, material: Pa
     recorder.call("jobs.begin_cancel", lambda: client.jobs.begin_cancel("to-cancel").result())
 
 
+def _finished(begin: Callable[[], Any]) -> Any:
+    return begin().result()
+
+
 def _online(recorder: Recorder, client: Any, _config: InstanceConfig, material: Path, _out: Path) -> None:
     endpoints, deployments = client.online_endpoints, client.online_deployments
     endpoint = ManagedOnlineEndpoint(name="online-one", auth_mode="key")
@@ -268,10 +273,8 @@ def _online(recorder: Recorder, client: Any, _config: InstanceConfig, material: 
                 sampling_rate=1.0,
             ),
         )
-        recorder.call(
-            f"online_deployments.begin_create_or_update ({name})",
-            lambda deployment=deployment: deployments.begin_create_or_update(deployment).result(),
-        )
+        create = partial(deployments.begin_create_or_update, deployment)
+        recorder.call(f"online_deployments.begin_create_or_update ({name})", partial(_finished, create))
     recorder.call("online_deployments.get", lambda: deployments.get("blue", "online-one"))
     recorder.call("online_deployments.list", lambda: list(deployments.list("online-one")))
     recorder.call("online_deployments.get_logs", lambda: deployments.get_logs("blue", "online-one", 50))

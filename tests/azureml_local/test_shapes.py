@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azureml_local import shapes, shapes_from_sdk
-from azureml_local.arm.online_endpoints import check_traffic
 from azureml_local.arm.schedules import cron_error
+from azureml_local.arm.traffic import check_traffic
 from azureml_local.errors import AzureError
 
 NAMES = ["blue", "green", "red"]
