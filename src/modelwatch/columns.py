@@ -53,6 +53,24 @@ def is_integer(data_type: pa.DataType) -> bool:
     return bool(pa.types.is_integer(data_type))
 
 
+def type_name(data_type: pa.DataType) -> str:
+    """Return the name of a type without what engines and formats disagree on: units, offsets, zones."""
+    types = pa.types
+    if types.is_dictionary(data_type):
+        return type_name(data_type.value_type)
+    if kind_of(data_type) is Kind.TEXT:
+        return "string"
+    for known, name in (
+        (types.is_timestamp, "timestamp"),
+        (types.is_date, "date"),
+        (types.is_time, "time"),
+        (types.is_duration, "duration"),
+    ):
+        if known(data_type):
+            return name
+    return str(data_type)
+
+
 def as_array(values: Any) -> pa.Array:
     """Return any one-dimensional data as one Arrow array.
 

@@ -19,6 +19,7 @@ from modelwatch.columns import (
     parsed_numbers,
     plain,
     texts,
+    type_name,
 )
 from modelwatch.counting import BLOCK, NumberCounter, Scratch
 from modelwatch.profiles import ColumnProfile, Number, plain_number
@@ -97,7 +98,7 @@ class ColumnScanner:
         whole = self._whole and self._kind in (Kind.NUMBER, Kind.TIME)
         profile = ColumnProfile(
             name=self._name,
-            type=str(self._type),
+            type=type_name(self._type),
             kind=self._kind,
             integer=whole,
             rows=self._rows,

@@ -131,12 +131,13 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def collected(tmp_path: Path) -> Path:
     for hour in range(72):
         moment = START + timedelta(hours=hour)
+        first, last = ((moment + timedelta(seconds=s)).isoformat() for s in (300, 3599))
         folder = tmp_path / "modelDataCollector/e/d/model_inputs" / moment.strftime("%Y/%m/%d/%H")
         folder.mkdir(parents=True)
         lines = [
-            {"id": f"{hour}", "time": (moment + timedelta(minutes=5)).isoformat(), "correlationid": f"c{hour}",
+            {"id": f"{hour}", "time": first, "correlationid": f"c{hour}",
              "data": [{"x": hour, "s": "a"}, {"x": hour + 0.5, "s": "b"}]},
-            {"id": f"{hour}b", "time": (moment + timedelta(seconds=3599)).isoformat(),
+            {"id": f"{hour}b", "time": last,
              "correlationid": f"d{hour}", "data": [{"x": -hour, "s": None, "correlationid": f"own-{hour}"}]},
         ]  # fmt: skip
         (folder / "instance.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

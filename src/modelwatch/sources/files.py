@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,8 +18,7 @@ from modelwatch.sources.opening import BatchSource, TableSource
 from modelwatch.sources.text_files import CsvSource, JsonLinesSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     from modelwatch.contract import Contract
     from modelwatch.sources.opening import Source
@@ -60,6 +62,12 @@ def open_paths(paths: list[Path], *, contract: Contract | None = None) -> Source
             return JsonLinesSource(files)
 
 
+def parquet_files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+    """Return the Parquet files at or below ``paths``, sorted by folder."""
+    listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    return [file for path in listed for file in _files(Path(path)) if file.suffix == ".parquet"]
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         if path.suffix.lower() not in _SUFFIXES:
@@ -86,6 +94,8 @@ class ParquetSource:
     """Parquet files of one schema, read row group by row group, strings as the stored dictionaries."""
 
     files: list[Path]
+    # (k, n): only every n-th row group, beginning with the k-th, so that n readers share the files.
+    share: tuple[int, int] = (0, 1)
     schema: pa.Schema = field(init=False)
     duplicate_names: tuple[str, ...] = field(default=(), init=False)
     _metadata: list[Any] = field(init=False, repr=False)
@@ -111,33 +121,49 @@ class ParquetSource:
 
     @property
     def rows(self) -> int:
-        """Rows of all files, from their footers."""
-        return sum(metadata.num_rows for metadata in self._metadata)
+        """Rows of the share, from the footers."""
+        return sum(metadata.row_group(group).num_rows for _, metadata, group in self._shared())
+
+    @property
+    def row_groups(self) -> int:
+        """Row groups of all files."""
+        return sum(metadata.num_row_groups for metadata in self._metadata)
 
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Yield all rows in batches of at most 65,536."""
-        for file in self._opened():
-            yield from file.iter_batches(columns=columns, use_threads=False)
+        """Yield the rows of the share in batches of at most 65,536."""
+        for file, _, group in self._opened():
+            yield from file.iter_batches(columns=columns, row_groups=[group], use_threads=False)
 
     def chunks(self, name: str) -> Iterator[tuple[pa.Array, Bounds | None]]:
         """Yield one column row group by row group."""
-        for file, metadata in zip(self._opened(), self._metadata, strict=True):
-            position = metadata.schema.to_arrow_schema().get_field_index(name)
-            flat = metadata.num_columns == len(self.schema)
-            for group in range(metadata.num_row_groups):
-                bounds = _bounds(metadata.row_group(group).column(position)) if flat else None
-                column = file.read_row_group(group, columns=[name], use_threads=False).column(0)
-                for array in column.chunks:
-                    yield array, bounds
+        position = self.schema.get_field_index(name)
+        flat = self._metadata[0].num_columns == len(self.schema)
+        for file, metadata, group in self._opened():
+            same = flat and metadata.schema.column(position).name == name
+            bounds = _bounds(metadata.row_group(group).column(position)) if same else None
+            column = file.read_row_group(group, columns=[name], use_threads=False).column(0)
+            for array in column.chunks:
+                yield array, bounds
 
-    def _opened(self) -> Iterator[Any]:
+    def _shared(self) -> Iterator[tuple[Path, Any, int]]:
+        first, step = self.share
+        groups = (
+            (file, metadata, group)
+            for file, metadata in zip(self.files, self._metadata, strict=True)
+            for group in range(metadata.num_row_groups)
+        )
+        yield from islice(groups, first, None, step)
+
+    def _opened(self) -> Iterator[tuple[Any, Any, int]]:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        for file, metadata in zip(self.files, self._metadata, strict=True):
+        for path, parts in groupby(self._shared(), key=itemgetter(0)):
+            groups = list(parts)
             with pq.ParquetFile(
-                file, metadata=metadata, read_dictionary=self._texts, pre_buffer=False
+                path, metadata=groups[0][1], read_dictionary=self._texts, pre_buffer=False
             ) as opened:
-                yield opened
+                for _, metadata, group in groups:
+                    yield opened, metadata, group
 
 
 def _bounds(column: Any) -> Bounds | None:
