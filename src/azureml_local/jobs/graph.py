@@ -101,8 +101,6 @@ def pipeline_job(properties: Mapping[str, Any], component: Callable[[str, str], 
 
     Parameters
     ----------
-    properties
-        ``properties`` of the request's body.
     component
         Returns the component with an id; the second argument says where it is needed.
 
