@@ -189,7 +189,8 @@ def _explain(finding: ErrorDetails, model: type[BaseModel]) -> tuple[str, object
     if finding["type"] == "extra_forbidden":
         valid = sorted(set(_keys_at(model, location[:-1])))
         close = nearest(name, valid)
-        step = f"write {close!r} instead of {name!r}" if close else f"remove {name!r}"
+        # In a union the key may belong to another member: it is right elsewhere, and wrong here.
+        step = f"write {close!r} instead of {name!r}" if close not in {None, name} else f"remove {name!r}"
         return f"Unknown key {name!r}.", name, f"one of: {', '.join(valid)}", step
     if finding["type"] == "missing":
         return f"The key {name!r} is missing.", "nothing", f"a value for {name!r}", f"add {name!r}"
