@@ -44,6 +44,7 @@ def render(
     root: Path = ROOT,
     config: Mapping[str, Any] | None = None,
     policy_packs: Sequence[PolicyPack] = (),
+    collect_violations: bool = False,
 ) -> Result:
     """Run the program of a stack from nothing to everything, with the outputs of the stacks that it reads.
 
@@ -53,6 +54,8 @@ def render(
         The repository: programs, modules and settings are all taken from there.
     config
         Values that win over the configuration file of the stack itself.
+    collect_violations
+        Return also when a mandatory policy says no: see :attr:`Result.violations`.
 
     Raises
     ------
@@ -74,8 +77,11 @@ def render(
         config=config,
         policy_packs=policy_packs,
         python_path=(root, root / "src"),
+        collect_violations=collect_violations,
     )
-    return result.require()
+    refused = {str(one) for one in result.violations if one.level == "mandatory"}
+    only_refused = all(one.message in refused for one in result.errors)
+    return result if collect_violations and only_refused else result.require()
 
 
 def program_of(stack: str) -> StackProgram:

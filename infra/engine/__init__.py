@@ -3,7 +3,8 @@
 from infra.engine.analyzer import PolicyPack, Violation
 from infra.engine.errors import DeploymentFailedError, EngineError
 from infra.engine.properties import MASK, UNKNOWN, Secret, masked, revealed
-from infra.engine.run import Result, run
+from infra.engine.result import Result
+from infra.engine.run import run
 from infra.engine.state import ResourceState
 from infra.engine.steps import Diagnostic, Step
 

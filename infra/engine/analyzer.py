@@ -62,6 +62,7 @@ class Violation:
     severity: str
     message: str
     urn: str = ""
+    description: str = ""
 
     def __str__(self) -> str:
         name = self.urn.rpartition("::")[2] or "the stack"
@@ -77,9 +78,9 @@ class _Started:
 class PolicyPacks:
     """The packs of one run: asked about each resource before its step, and about the stack at the end."""
 
-    def __init__(self, packs: Sequence[_Started], *, preview: bool) -> None:
+    def __init__(self, packs: Sequence[_Started], *, collect: bool) -> None:
         self._packs = packs
-        self._preview = preview
+        self._collect = collect
         self.violations: list[Violation] = []
 
     def analyze(self, resource: ResourceState) -> ResourceState:
@@ -88,7 +89,7 @@ class PolicyPacks:
         Raises
         ------
         RefusedError
-            A mandatory policy says no, and the deployment is real. A preview collects them all.
+            A mandatory policy says no, and violations are not only collected, as in a preview.
         """
         if resource.type == STACK_TYPE:
             return resource
@@ -98,7 +99,7 @@ class PolicyPacks:
                 if found.properties.fields:
                     resource = replace(resource, inputs=from_struct(found.properties))
             response = pack.analyzer.Analyze(_request(resource))
-            self._record(pack, response.diagnostics, resource, stop=not self._preview)
+            self._record(pack, response.diagnostics, resource, stop=not self._collect)
         return resource
 
     def analyze_stack(self, resources: Iterable[ResourceState]) -> None:
@@ -122,8 +123,10 @@ class PolicyPacks:
                 one.policyName,
                 _LEVELS[one.enforcementLevel],
                 _SEVERITIES.get(one.severity, ""),
-                one.message.strip(),
+                # The pack puts the description before what it found.
+                one.message.removeprefix(one.description).strip() or one.description,
                 one.urn or (resource.urn if resource else ""),
+                one.description,
             )
             for one in diagnostics
         ]
@@ -175,9 +178,20 @@ def _resource(resource: ResourceState) -> analyzer_pb2.AnalyzerResource:
 
 @contextmanager
 def started(
-    packs: Iterable[PolicyPack], project: Project, address: str, *, organization: str, preview: bool
+    packs: Iterable[PolicyPack],
+    project: Project,
+    address: str,
+    *,
+    organization: str,
+    preview: bool,
+    collect: bool,
 ) -> Iterator[PolicyPacks]:
     """Start the packs for one run and stop them after it.
+
+    Parameters
+    ----------
+    collect
+        Go on after a mandatory policy has said no.
 
     Raises
     ------
@@ -189,7 +203,7 @@ def started(
             stack.enter_context(_started(pack, project, address, organization, preview=preview))
             for pack in packs
         ]
-        yield PolicyPacks(running, preview=preview)
+        yield PolicyPacks(running, collect=collect)
 
 
 @contextmanager

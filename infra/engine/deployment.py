@@ -12,16 +12,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.engine.aliases import former_urns
+from infra.engine.declaration import declared, first_set, named_aliases
 from infra.engine.deletion import deletions, replaced_dependents
-from infra.engine.properties import Secret, contains_secret, contains_unknown, revealed
+from infra.engine.properties import Secret, contains_unknown, revealed
 from infra.engine.property_path import changes, matches, parse_path, restore
 from infra.engine.provider import Diff
+from infra.engine.secret_outputs import with_secrets
 from infra.engine.state import ResourceState, Snapshot
 from infra.engine.steps import RefusedError, Step
 from infra.engine.urn import STACK_TYPE, make_urn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from infra.engine.goal import Goal
     from infra.engine.property_path import Path
@@ -176,32 +178,13 @@ class Deployment:
             if name in self._unclaimed:
                 self._claimed_aliases[name] = urn
                 return self._unclaimed[name]
-            if taken and name != urn and name in goal_aliases(goal):
+            if taken and name != urn and name in named_aliases(goal):
                 raise RefusedError(f"Duplicate resource alias '{name}' applied to '{urn}' and '{taken}'")
         return None
 
     def _state(self, goal: Goal, urn: str) -> ResourceState:
-        parent = self._resources.get(goal.parent)
-        return ResourceState(
-            urn=urn,
-            type=goal.type,
-            name=goal.name,
-            custom=goal.custom,
-            inputs=goal.inputs,
-            parent=goal.parent,
-            provider=self._providers.reference(self, goal) if goal.custom else "",
-            dependencies=goal.dependencies,
-            property_dependencies=goal.property_dependencies,
-            protect=_first(goal.protect, parent.protect if parent else None),
-            retain_on_delete=_first(goal.retain_on_delete, parent.retain_on_delete if parent else None),
-            delete_before_replace=bool(goal.delete_before_replace),
-            deleted_with=goal.deleted_with or (parent.deleted_with if parent else ""),
-            ignore_changes=goal.ignore_changes,
-            replace_on_changes=goal.replace_on_changes,
-            additional_secret_outputs=goal.additional_secret_outputs,
-            aliases=tuple(name for name in goal_aliases(goal) if name),
-            replacement_trigger=goal.replacement_trigger,
-        )
+        provider = self._providers.reference(self, goal) if goal.custom else ""
+        return declared(goal, urn, self._resources.get(goal.parent), provider)
 
     def _wanted(self, goal: Goal, urn: str, old: ResourceState | None) -> ResourceState:
         wanted = self._state(goal, urn)
@@ -232,7 +215,7 @@ class Deployment:
             return self._replace(goal, wanted, old, diff)
         if not diff.changes:
             self.steps.append(Step("same", wanted.urn))
-            return replace(wanted, id=old.id, outputs=self._marked(wanted, old.outputs))
+            return replace(wanted, id=old.id, outputs=with_secrets(wanted, old.outputs))
         self.steps.append(Step("update", wanted.urn, diff.changes))
         if not wanted.custom:
             return replace(wanted, outputs=wanted.inputs)
@@ -266,7 +249,7 @@ class Deployment:
             reasons[("replaceWith",)] = "a resource that it is replaced with is replaced"
         if self._providers.changed(old.provider, wanted.provider):
             reasons[("provider",)] = "it moves to another provider"
-        before = _first(goal.delete_before_replace, diff.delete_before_replace)
+        before = first_set(goal.delete_before_replace, diff.delete_before_replace)
         return Diff(diff.changes, reasons, before)
 
     def _replace(self, goal: Goal, wanted: ResourceState, old: ResourceState, diff: Diff) -> ResourceState:
@@ -304,28 +287,11 @@ class Deployment:
             kept = {
                 name: value for name, value in (stable.outputs if stable else {}).items() if name in known
             }
-            return replace(wanted, outputs=self._marked(wanted, {**revealed(wanted.inputs), **kept}))
+            return replace(wanted, outputs=with_secrets(wanted, {**revealed(wanted.inputs), **kept}))
         if contains_unknown(wanted.inputs):
             raise RefusedError(f"{wanted.urn}: an input is not known although the deployment is real")
         resource_id, outputs = provider.create(wanted.type, wanted.name, revealed(wanted.inputs))
-        return replace(wanted, id=resource_id, outputs=self._marked(wanted, outputs))
-
-    def _marked(self, wanted: ResourceState, outputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return outputs with everything secret that is secret on the way in, or declared to be."""
-        marked = {name: _with_secrets(value, wanted.inputs.get(name)) for name, value in outputs.items()}
-        for name in wanted.additional_secret_outputs:
-            if name in marked and not isinstance(marked[name], Secret):
-                marked[name] = Secret(revealed(marked[name]))
-        return marked
-
-
-def goal_aliases(goal: Goal) -> Sequence[str]:
-    """Return the URNs that a program names itself as former ones."""
-    return [alias.urn for alias in goal.aliases]
-
-
-def _first(*values: bool | None) -> bool:
-    return next((value for value in values if value is not None), False)
+        return replace(wanted, id=resource_id, outputs=with_secrets(wanted, outputs))
 
 
 def _refuse_protected(resource: ResourceState) -> None:
@@ -334,15 +300,3 @@ def _refuse_protected(resource: ResourceState) -> None:
             f'unable to replace resource "{resource.urn}" as it is marked for protection; '
             "remove the `protect` option in a deployment of its own first"
         )
-
-
-def _with_secrets(output: Any, given: Any) -> Any:
-    if isinstance(given, Secret):
-        return output if isinstance(output, Secret) else Secret(revealed(output))
-    if not contains_secret(given):
-        return output
-    if isinstance(given, dict) and isinstance(output, dict):
-        return {name: _with_secrets(value, given.get(name)) for name, value in output.items()}
-    if isinstance(given, list) and isinstance(output, list) and len(given) == len(output):
-        return [_with_secrets(value, one) for value, one in zip(output, given, strict=True)]
-    return Secret(revealed(output))

@@ -6,21 +6,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from pulumi.runtime.proto import engine_pb2_grpc, resource_pb2_grpc
 
 from infra.engine.analyzer import PolicyPacks, Violation, started
 from infra.engine.deployment import Deployment
-from infra.engine.errors import DeploymentFailedError
 from infra.engine.monitor import Monitor
 from infra.engine.program import run_program
 from infra.engine.project import load_project
 from infra.engine.properties import MASK, secret_texts
 from infra.engine.providers import Providers, is_default_provider
-from infra.engine.state import ResourceState, Snapshot, StateFile, ordered
-from infra.engine.steps import Diagnostic, RefusedError, Step, summary
+from infra.engine.result import OperationName, Result
+from infra.engine.state import Snapshot, StateFile, ordered
+from infra.engine.steps import Diagnostic, RefusedError
 from infra.engine.transforms import Transforms
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from infra.engine.project import Project
     from infra.engine.property_path import Path as PropertyPath
 
-__all__ = ["OperationName", "Result", "run"]
-
-OperationName = Literal["preview", "up", "destroy"]
+__all__ = ["run"]
 
 _ORGANIZATION: Final = "organization"  # what Pulumi calls it where a backend has none
 _THREADS: Final = 32
@@ -42,78 +40,6 @@ _SAVE_INTERVAL: Final = 0.25
 _CHANNEL: Final = [("grpc.max_receive_message_length", 400 * 1024 * 1024)]
 # Shorter secrets would mask every second word of a message.
 _SHORTEST_MASKED: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What an operation did, or would do.
-
-    Parameters
-    ----------
-    resources
-        The stack as the program declares it, each resource after what it depends on, in the same
-        order every time. Secrets are wrapped: see :func:`infra.engine.properties.masked`.
-    steps
-        Every operation in the order in which it was taken.
-    """
-
-    operation: OperationName
-    project: str
-    stack: str
-    resources: tuple[ResourceState, ...]
-    outputs: Mapping[str, Any]
-    steps: tuple[Step, ...]
-    diagnostics: tuple[Diagnostic, ...] = ()
-    violations: tuple[Violation, ...] = ()
-    seconds: float = 0.0
-
-    @property
-    def errors(self) -> tuple[Diagnostic, ...]:
-        """What made the operation fail."""
-        return tuple(one for one in self.diagnostics if one.severity == "error")
-
-    @property
-    def failed(self) -> bool:
-        """Whether anything went wrong."""
-        return bool(self.errors)
-
-    @property
-    def summary(self) -> dict[str, int]:
-        """The number of resources by operation."""
-        return summary(step for step in self.steps if "::pulumi:providers:" not in step.urn)
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything but ``same`` and ``read`` was done."""
-        return bool(set(self.summary) - {"same", "read"})
-
-    def resource(self, name: str, type_token: str = "") -> ResourceState:
-        """Return the only resource of this name (and type).
-
-        Raises
-        ------
-        KeyError
-            There is none, or more than one.
-        """
-        found = [one for one in self.resources if one.name == name and one.type.endswith(type_token)]
-        if len(found) != 1:
-            raise KeyError(f"{len(found)} resources are called {name!r}")
-        return found[0]
-
-    def require(self) -> Result:
-        """Return the result if the operation went well.
-
-        Raises
-        ------
-        DeploymentFailedError
-            With everything that went wrong.
-        """
-        if self.failed:
-            raise DeploymentFailedError(
-                f"The {self.operation} of the stack {self.stack!r} of {self.project!r} failed.",
-                got="\n".join(str(one) for one in self.errors),
-            )
-        return self
 
 
 def run(
@@ -128,6 +54,7 @@ def run(
     replaces: Callable[[str, PropertyPath], bool] = lambda _type, _path: False,
     timeout: float = _TIMEOUT,
     python_path: Sequence[Path] = (),
+    collect_violations: bool = False,
 ) -> Result:
     """Run a Pulumi program offline.
 
@@ -146,6 +73,9 @@ def run(
         a replacement.
     python_path
         Folders that the program imports from before what is installed, for another checkout's code.
+    collect_violations
+        Find everything that policies have to say; without it a deployment stops at the first
+        mandatory one.
 
     Returns
     -------
@@ -165,7 +95,17 @@ def run(
             cleanup.enter_context(file.locked())
         keeper = _Keeper(file if operation != "preview" else None)
         last = file.load() if file else Snapshot()
-        work = _Work(loaded, operation, last, keeper, stack_references or {}, replaces, timeout, python_path)
+        work = _Work(
+            project=loaded,
+            operation=operation,
+            last=last,
+            keeper=keeper,
+            stack_references=stack_references or {},
+            replaces=replaces,
+            timeout=timeout,
+            python_path=python_path,
+            collect_violations=collect_violations,
+        )
         result = work.destroy() if operation == "destroy" else work.deploy(policy_packs)
     return replace(result, seconds=time.monotonic() - begun)
 
@@ -197,6 +137,7 @@ class _Work:
     replaces: Callable[[str, PropertyPath], bool]
     timeout: float
     python_path: Sequence[Path]
+    collect_violations: bool
 
     @property
     def preview(self) -> bool:
@@ -216,7 +157,7 @@ class _Work:
         return deployment, providers
 
     def destroy(self) -> Result:
-        deployment, _ = self.deployment(PolicyPacks((), preview=False))
+        deployment, _ = self.deployment(PolicyPacks((), collect=False))
         diagnostics: list[Diagnostic] = []
         try:
             deployment.destroy()
@@ -228,9 +169,15 @@ class _Work:
     def deploy(self, policy_packs: Sequence[PolicyPack]) -> Result:
         with ExitStack() as cleanup:
             server, address = cleanup.enter_context(_server())
-            packs = cleanup.enter_context(
-                started(policy_packs, self.project, address, organization=_ORGANIZATION, preview=self.preview)
+            running = started(
+                policy_packs,
+                self.project,
+                address,
+                organization=_ORGANIZATION,
+                preview=self.preview,
+                collect=self.preview or self.collect_violations,
             )
+            packs = cleanup.enter_context(running)
             transforms = Transforms()
             deployment, providers = self.deployment(packs)
             monitor = Monitor(
