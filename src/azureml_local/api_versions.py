@@ -44,7 +44,8 @@ PUBLISHED = (
     "2025-12-01",
     "2026-01-15-preview",
 )
-DATA_PLANE = "2021-10-01-dataplanepreview"
+# What the services behind ARM take at their own address: registries, and the jobs of batch endpoints.
+DATA_PLANES = ("2021-10-01-dataplanepreview", "2020-09-01-dataplanepreview")
 # The first version in which a type appeared in its present shape.
 _SINCE = {
     "workspaces": "2020-03-01",
@@ -75,7 +76,7 @@ def check(version: str | None, kind: str, *, location: str, data_plane: bool = F
     location
         Azure region that ARM's message names.
     data_plane
-        Whether the request came through a registry's own data plane, which has one version.
+        Whether the request came through the service's own address, which takes versions of its own.
     """
     if not version:
         raise AzureError(
@@ -84,7 +85,7 @@ def check(version: str | None, kind: str, *, location: str, data_plane: bool = F
             "The api-version query parameter (?api-version=) is required for all requests.",
         )
     supported = accepted(kind)
-    if version in supported or (data_plane and version == DATA_PLANE):
+    if version in supported or (data_plane and version in DATA_PLANES):
         return
     listed = ", ".join(reversed(supported))
     if not _WELL_FORMED.fullmatch(version):

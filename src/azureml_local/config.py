@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # Storage account names: 3-24 lower-case letters and digits.
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -71,6 +71,7 @@ class InstanceConfig:
     port: int = 0
     blob_quota_bytes: int | None = None
     job_slots: int = 2
+    faults: Sequence[Mapping[str, Any]] = ()  # rules of azureml_local.faults that hold from the start
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -126,6 +127,7 @@ class InstanceConfig:
             known = ", ".join(cls.__dataclass_fields__)
             raise ConfigError(f"unknown keys {', '.join(unknown)}; known are {known}")
         raw["home"] = home
+        raw["faults"] = tuple(raw.get("faults", ()))
         try:
             if "computes" in raw:
                 raw["computes"] = {name: Compute(**value) for name, value in raw["computes"].items()}

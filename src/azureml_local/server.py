@@ -14,6 +14,7 @@ from aiohttp import web
 
 from azureml_local import seeding, tls
 from azureml_local.administration import Administration
+from azureml_local.arm.batch_invocations import BatchInvocations
 from azureml_local.arm.routes import ResourceManager
 from azureml_local.blobs import BlobStore
 from azureml_local.blobs import add_routes as add_blob_routes
@@ -124,6 +125,7 @@ class Server:
         application = web.Application(middlewares=[gate.middleware], client_max_size=0)
         plane.identity.add_routes(application)
         ResourceManager(plane).add_routes(application)
+        BatchInvocations(plane).add_routes(application)
         RunHistory(plane).add_routes(application)
         Administration(plane).add_routes(application)
         plane.tracking.add_routes(application, seeding.TRACKING_PREFIX)
@@ -161,6 +163,8 @@ def _build(config: InstanceConfig, base_url: str) -> ControlPlane:
         datastore_container=lambda name: seeding.datastore_container(store, config, name),
     )
     faults = Faults()
+    for rule in config.faults:
+        faults.add_from(dict(rule))
     tracking = Tracking(store)
     plane = ControlPlane(
         config=config,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,25 +25,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(autouse=True)
-def _no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
+def _as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave no faults behind, and point uploads at the shared instance again after another one had them."""
+    if "client" in request.fixturenames:
+        from azure.ai.ml.constants import _common
+
+        _common.STORAGE_ACCOUNT_URLS["AzureBlob"] = f"{request.getfixturevalue('server').plane.base_url}/{{}}"
     yield
     if "server" in request.fixturenames:
         request.getfixturevalue("server").plane.faults.clear()
 
 
 @pytest.fixture(scope="session")
-def connect() -> Iterator[Callable[..., Any]]:
+def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
     """Return a function that points the unpatched SDK (but for one template) at an instance."""
     from azure.ai.ml import MLClient
     from azure.ai.ml.constants import _common
     from azure.identity import ClientSecretCredential
 
     before = {name: os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE",)}
+    # The SDK takes the authority to trust from the environment: one file for the instances of all tests.
+    bundle = tmp_path_factory.mktemp("authorities") / "ca.pem"
     template = _common.STORAGE_ACCOUNT_URLS["AzureBlob"]
 
     def connect_to(connection: dict[str, Any], subscription_id: str, **scope: str) -> MLClient:
         base = connection["base_url"]
-        os.environ["REQUESTS_CA_BUNDLE"] = connection["ca_bundle"]
+        with bundle.open("ab") as stream:
+            stream.write(Path(connection["ca_bundle"]).read_bytes())
+        os.environ["REQUESTS_CA_BUNDLE"] = str(bundle)
         _common.STORAGE_ACCOUNT_URLS["AzureBlob"] = f"{connection['storage_url']}/{{}}"
         credential = ClientSecretCredential(
             connection["tenant_id"],

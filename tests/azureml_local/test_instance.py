@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from azureml_local.config import InstanceConfig
+from azureml_local.config import Compute, ConfigError, InstanceConfig, Runtime
 from azureml_local.instance import AlreadyRunningError, Instance, InstanceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _ENVIRONMENT_ONLY = """
 import sys
@@ -87,13 +87,48 @@ def test_a_killed_instance_starts_again(instance: Instance) -> None:
     status = instance.up(InstanceConfig(home=instance.home))
     assert status.pid is not None
     os.kill(status.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while instance.status().running and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not instance.status().running
+    _until(lambda: not instance.status().running)
     again = instance.up(InstanceConfig(home=instance.home))
     assert again.ready
     assert again.base_url == status.base_url
+
+
+@pytest.mark.e2e
+def test_a_job_survives_the_death_of_its_control_plane(
+    instance: Instance, connect: Callable[..., Any]
+) -> None:
+    from azure.ai.ml import command
+    from azure.ai.ml.entities import Environment
+
+    config = InstanceConfig(
+        home=instance.home, runtimes={"training": Runtime("training", Path(sys.executable))}
+    )
+    status = instance.up(config)
+    assert status.pid is not None
+    client = connect(
+        instance.connection(),
+        config.subscription_id,
+        resource_group_name=config.resource_group,
+        workspace_name=config.workspace,
+    )
+    client.environments.create_or_update(Environment(name="training", version="1", image="python:3.11"))
+    marker = instance.home / "marker"
+    # The first run waits to be killed; the second one finds the marker and ends.
+    script = f"test -e {marker} && echo again && exit 0; touch {marker}; sleep 300"
+    job = command(name="unlucky", command=script, environment="training@latest", compute="cpu-cluster")
+    client.jobs.create_or_update(job)
+    _until(marker.exists)
+    os.kill(status.pid, signal.SIGKILL)
+    _until(lambda: not instance.status().running)
+    assert instance.up(config).base_url == status.base_url
+    _until(lambda: client.jobs.get("unlucky").status == "Completed")
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.e2e
@@ -157,9 +192,7 @@ def test_the_foreground_server_ends_with_its_parent(tmp_path: Path) -> None:
     config.write_text(json.dumps({"workspace": "ws-child"}), encoding="utf-8")
     command = [sys.executable, "-m", "azureml_local", "serve", "--home", str(home), "--config", str(config)]
     server = subprocess.Popen([*command, "--exit-with-parent"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 30
-    while not (home / "connection.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    _until((home / "connection.json").exists)
     assert Instance(home).status().ready
     second = subprocess.run(command, capture_output=True, text=True, check=False)
     assert second.returncode == 2
@@ -199,19 +232,16 @@ def test_reset_spares_a_folder_that_is_no_instance(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_configuration_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    from azureml_local.config import ConfigError
-
     with pytest.raises(ConfigError, match=message):
         InstanceConfig.from_json(text, home=tmp_path)
 
 
 def test_a_configuration_survives_being_written(tmp_path: Path) -> None:
-    from azureml_local.config import Compute, Runtime
-
     config = InstanceConfig(
         home=tmp_path,
         computes={"gpu": Compute(size="Standard_NC6", max_instances=2)},
         runtimes={"training": Runtime("training", tmp_path / "python", tmp_path / "lock.txt")},
         blob_quota_bytes=10,
+        faults=({"kind": "latency"},),
     )
     assert InstanceConfig.from_json(config.to_json(), home=tmp_path) == config

@@ -155,6 +155,12 @@ def test_faults_strike_as_often_as_asked(
     assert server.request("GET", "datastores").status == 200
 
 
+def test_faults_may_hold_from_the_start(tmp_path: Path) -> None:
+    config = InstanceConfig(home=tmp_path, faults=({"kind": "throttle", "path": "computes"},))
+    with RunningServer(config) as server:
+        assert [server.request("GET", "computes").status for _ in range(2)] == [429, 200]
+
+
 def test_latency_is_added(server: RunningServer) -> None:
     server.plane.faults.add(Fault("latency", path="datastores", seconds=0.3))
     started = time.monotonic()

@@ -332,6 +332,19 @@ def _batch(recorder: Recorder, client: Any, _config: InstanceConfig, material: P
         "batch_endpoints.begin_create_or_update (default)",
         lambda: client.batch_endpoints.begin_create_or_update(known).result(),
     )
+    job = recorder.call(
+        "batch_endpoints.invoke",
+        lambda: client.batch_endpoints.invoke(
+            endpoint_name="batch-one",
+            # Named, since this release sends the deployment of the last online invocation otherwise.
+            deployment_name="nightly",
+            input=Input(type="uri_folder", path="azureml://datastores/workspaceblobstore/paths/batch-in"),
+        ),
+    )
+    listed = recorder.call(
+        "batch_endpoints.list_jobs", lambda: list(client.batch_endpoints.list_jobs("batch-one"))
+    )
+    assert [each.name for each in listed] == [job.name]
     recorder.call("batch_endpoints.list", lambda: list(client.batch_endpoints.list()))
 
 

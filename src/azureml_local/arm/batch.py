@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from azureml_local.arm import names, references
+from azureml_local.arm.batch_invocations import invocations
 from azureml_local.arm.family import Answer, Call, LongRunningFamily
 from azureml_local.arm.online_deployments import endpoint_id
 from azureml_local.arm.ranges import check_batch_deployment
@@ -56,8 +57,7 @@ class BatchEndpoints(LongRunningFamily):
         raise bad_request("Batch endpoints have no keys.", target="authMode")
 
     def _jobs(self, call: Call) -> Answer:
-        self.store.require(call.target.id)
-        return Answer(200, {"value": []})
+        return Answer(200, {"value": invocations(self.plane, self.store.require(call.target.id))})
 
 
 class BatchDeployments(LongRunningFamily):
