@@ -109,8 +109,8 @@ def measure(home: Path, pairs: int, requests: int, connections: int) -> None:
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.serving", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--pairs", type=int, default=11)
+    parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--connections", type=int, default=8)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
