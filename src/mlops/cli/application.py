@@ -21,7 +21,7 @@ __all__ = ["application", "run"]
 
 def application() -> typer.Typer:
     """Return the whole command line."""
-    from mlops.cli import demo, local, model, pipeline, serving, settings_command
+    from mlops.cli import demo, local, model, monitoring, pipeline, serving, settings_command
 
     app = typer.Typer(
         name="mlops",
@@ -34,7 +34,12 @@ def application() -> typer.Typer:
     )
     for module in (demo, model, serving):
         module.add_commands(app)
-    for name, module in (("local", local), ("pipeline", pipeline), ("settings", settings_command)):
+    for name, module in (
+        ("local", local),
+        ("monitor", monitoring),
+        ("pipeline", pipeline),
+        ("settings", settings_command),
+    ):
         app.add_typer(module.commands(), name=name)
     return app
 

@@ -1,0 +1,159 @@
+"""The commands below ``mlops monitor``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlops.cli.context import JsonOption
+from mlops.cli.output import Output, table
+from mlops.errors import DataError, UsageError
+from mlops.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["commands"]
+
+
+def commands() -> typer.Typer:
+    """Return the commands below ``mlops monitor``."""
+    group = typer.Typer(help="Measure what changed between a baseline and production.", no_args_is_help=True)
+    group.command(
+        "run",
+        epilog="Example: `mlops monitor run --monitor pipelines/classical/monitor.yaml "
+        "--baseline training.parquet --production stream.parquet --out .mlops/monitor`",
+    )(run)
+    group.command(
+        "contract",
+        epilog="Example: `mlops monitor contract --baseline training.parquet --role any_visit=target`",
+    )(contract)
+    return group
+
+
+def run(
+    monitor: Annotated[Path, typer.Option(help="The declaration, monitor.yaml.")],
+    baseline: Annotated[Path, typer.Option(help="Parquet, CSV, JSON lines, a folder, or a saved profile.")],
+    production: Annotated[Path, typer.Option(help="The same kinds, or a data collector's folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for results.json and report.html.")],
+    labels: Annotated[Path | None, typer.Option(help="Labels with the correlation id.")] = None,
+    start: Annotated[str | None, typer.Option(help="Start of the window, ISO 8601 with a zone.")] = None,
+    end: Annotated[str | None, typer.Option(help="Its end, which is outside.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate a monitor on one window. Exit code 1 when something breaches or could not be measured."""
+    with _explained():
+        import modelwatch
+
+        results = modelwatch.run(monitor, baseline, production, _window(start, end), labels=labels)
+    write_json(out / "results.json", results)
+    write_text(out / "report.html", _page(results))
+    statuses = Counter(row["status"] for row in results["measurements"])
+    rows = [
+        (
+            row["status"],
+            row["signal"],
+            row["feature"] or "",
+            row["segment"] or "",
+            row["metric"],
+            _number(row),
+        )
+        for row in sorted(results["measurements"], key=lambda row: row["status"] == "ok")
+    ]
+    columns = ("status", "signal", "feature", "segment", "metric", "value")
+    output = Output(as_json)
+    output.result(results, table(columns, rows))
+    counted = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+    output.progress(f"{len(rows)} measurements: {counted or 'none'}\nreport: {out / 'report.html'}")
+    if statuses.keys() & {"breach", "schema_error", "error"}:
+        raise typer.Exit(1)
+
+
+def contract(
+    baseline: Annotated[Path, typer.Option(help="Parquet, CSV, JSON lines or a folder.")],
+    roles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role", metavar="COLUMN=ROLE", help="Role of a column that is not a feature; repeatable."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draft the contract of a baseline, to be reviewed like code."""
+    with _explained():
+        import modelwatch
+
+        drafted = modelwatch.Contract.infer(modelwatch.profile(baseline), roles=_roles(roles))
+        if out is not None:
+            drafted.save(out)
+    text = drafted.to_yaml() if out is None else f"{len(drafted.columns)} columns in {out}"
+    Output(as_json).result(drafted.model_dump(mode="json"), text)
+
+
+def _roles(pairs: list[str] | None) -> dict[str, str]:
+    found = {}
+    for pair in pairs or []:
+        column, separator, role = pair.rpartition("=")
+        if not separator or not column:
+            raise UsageError("A role names no column.", got=pair, expected="--role COLUMN=ROLE")
+        found[column] = role
+    return found
+
+
+def _window(start: str | None, end: str | None) -> Any:
+    """Return the window between two times, or None without either."""
+    if start is None and end is None:
+        return None
+    from modelwatch import Window
+
+    if start is None or end is None:
+        raise UsageError("A window needs a start and an end.", expected="--start TIME --end TIME")
+    try:
+        moments = [datetime.fromisoformat(text) for text in (start, end)]
+    except ValueError as error:
+        raise UsageError(
+            "A window's time cannot be read.", got=error, expected="ISO 8601, such as 2026-11-20T00:00:00Z"
+        ) from error
+    return Window(*(moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in moments))
+
+
+def _number(row: dict[str, Any]) -> str:
+    if row["value"] is None:
+        return str(row["note"])
+    bound = "" if row["threshold"] is None else f" (bound {row['threshold']:.4g})"
+    return f"{row['value']:.4g}{bound}"
+
+
+def _page(results: dict[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+    )
+    wrong = [row for row in results["measurements"] if row["status"] not in {"ok", "insufficient", "no_data"}]
+    return environment.get_template("report.html.j2").render(results=results, wrong=wrong, number=_number)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what modelwatch refused in this project's words."""
+    from modelwatch.errors import UsageError as WatchUsageError
+    from modelwatch.errors import WatchError
+
+    try:
+        yield
+    except WatchError as error:
+        kind = UsageError if isinstance(error, WatchUsageError) else DataError
+        raise kind(
+            f"{error.what}.",
+            where=error.where,
+            got=error.got,
+            expected=error.expected,
+            next_step=error.next_step,
+        ) from error

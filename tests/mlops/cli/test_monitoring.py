@@ -1,0 +1,104 @@
+"""``mlops monitor``: files in, `results.json` and a page out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mlops.cli.application import run
+
+MONITOR = """
+monitor: demo
+signals:
+  inputs: {type: data_drift, psi: 0.2}
+  quality: {type: data_quality, null_rate: +0.05}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A monitor, a baseline and two windows, one of them shifted."""
+    random = np.random.default_rng(7)
+    rows = 3000
+    frame = pd.DataFrame(
+        {"age": random.normal(50, 10, rows), "plan": random.choice(["a", "b"], rows), "hour": range(rows)}
+    )
+    later = frame.sample(frac=1, random_state=1)
+    frame.to_parquet(tmp_path / "baseline.parquet")
+    later.to_parquet(tmp_path / "same.parquet")
+    later.assign(age=later["age"] + 20).to_parquet(tmp_path / "shifted.parquet")
+    (tmp_path / "monitor.yaml").write_text(MONITOR, encoding="utf-8")
+    return tmp_path
+
+
+def monitor_run(folder: Path, production: str, *more: str) -> int:
+    named = {
+        "--monitor": "monitor.yaml", "--baseline": "baseline.parquet", "--production": production,
+        "--out": "out",
+    }  # fmt: skip
+    options = [word for option, file in named.items() for word in (option, str(folder / file))]
+    return run(["monitor", "run", *options, *more])
+
+
+def test_a_window_like_the_baseline_is_fine(folder: Path) -> None:
+    assert monitor_run(folder, "same.parquet") == 0
+    results = json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
+    assert results["monitor"] == "demo"
+    assert {row["status"] for row in results["measurements"]} == {"ok"}
+    assert results["alerts"] == []
+
+
+def test_a_shift_is_named_in_results_page_and_exit_code(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert monitor_run(folder, "shifted.parquet", "--json") == 1
+    results = json.loads(capsys.readouterr().out)
+    assert results == json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
+    breaches = [row for row in results["measurements"] if row["status"] == "breach"]
+    assert [(row["feature"], row["metric"]) for row in breaches] == [("age", "population_stability_index")]
+    page = (folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "1 of" in page
+    assert "population_stability_index" in page
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (("monitor.yaml", "monitor: demo\nsignals: {inputs: {type: data_drift, psy: 0.2}}"), ["psy"]),
+        (("monitor.yaml", "monitor: demo\nsignals: {inputs: {type: drift}}"), ["data_drift"]),
+        (("same.parquet", "no parquet"), ["same.parquet"]),
+    ],
+)
+def test_a_mistake_is_explained(
+    folder: Path, spoil: tuple[str, str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / spoil[0]).write_text(spoil[1], encoding="utf-8")
+    assert monitor_run(folder, "same.parquet") == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error
+
+
+def test_a_missing_file_and_half_a_window_are_explained(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert monitor_run(folder, "nowhere.parquet") == 2
+    assert "nowhere.parquet" in capsys.readouterr().err
+    assert monitor_run(folder, "same.parquet", "--start", "2026-11-20") == 2
+    assert "--end" in capsys.readouterr().err
+
+
+def test_a_contract_is_drafted_with_roles(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--baseline", str(folder / "baseline.parquet"), "--role", "plan=segment"]
+    assert run(["monitor", "contract", *options]) == 0
+    drafted = yaml.safe_load(capsys.readouterr().out)
+    plan = next(column for column in drafted["columns"] if column["name"] == "plan")
+    assert (plan["role"], plan["allowed"]) == ("segment", ["a", "b"])
+    assert run(["monitor", "contract", *options, "--role", "nope=target"]) == 2
+    assert "nope" in capsys.readouterr().err
