@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,6 +121,33 @@ def permutation_importance(
             losses.append(loss(predict(shuffled)))
         importances[str(name)] = float(np.mean(losses) - reference)
     return importances
+
+
+def tree_shap(model: Any, features: Any) -> dict[str, float]:
+    """Return the mean absolute SHAP value of each feature of a tree model, by the ``shap`` package.
+
+    Parameters
+    ----------
+    model
+        Any model that ``shap.TreeExplainer`` knows.
+    features
+        Rows to explain, a pandas frame.
+
+    Raises
+    ------
+    UsageError
+        If ``shap`` is not installed.
+    """
+    try:
+        shap = import_module("shap")
+    except ImportError as error:
+        raise UsageError(
+            "Tree SHAP needs the package shap", next_step="install shap, or use permutation_importance"
+        ) from error
+    values = np.abs(np.asarray(shap.TreeExplainer(model).shap_values(features), dtype=np.float64))
+    # Some versions return one matrix a class, before or after the other axes.
+    axes = tuple(axis for axis, size in enumerate(values.shape) if size != len(features.columns))
+    return dict(zip(map(str, features.columns), values.mean(axis=axes).tolist(), strict=True))
 
 
 def linear_shap(coefficients: FloatArray, features: FloatArray, background: FloatArray) -> FloatArray:

@@ -14,13 +14,13 @@ import numpy as np
 
 from modelwatch import distances, evidence
 from modelwatch.bins import BinnedCounts, count_between, equal_width_edges
-from modelwatch.cells import align
 from modelwatch.empirical import kolmogorov_smirnov, wasserstein
 from modelwatch.metrics import AZUREML, CATEGORICAL, NUMERICAL
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
     from modelwatch.arrays import AnyArray, FloatArray
+    from modelwatch.cells import AlignedCells
     from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 
 LAPLACE = 1.0
@@ -38,12 +38,14 @@ def feature_kind(distinct: int, rows: int, *, integer: bool) -> str:
     return CATEGORICAL if integer and rows and distinct / rows < CATEGORICAL_BELOW else NUMERICAL
 
 
-def numeric(metric: str, baseline: NumericDistribution, production: NumericDistribution) -> Measurement:
-    """Measure drift of a number column; both sides hold at least one finite value."""
+def numeric(
+    metric: str, baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells
+) -> Measurement:
+    """Measure drift of a number column; both sides hold at least one finite value, ``pair`` aligns them."""
     if metric == "normalized_wasserstein_distance":
-        return _normalized_wasserstein(metric, baseline, production)
+        return _normalized_wasserstein(metric, baseline, production, pair)
     if metric == "two_sample_kolmogorov_smirnov_test":
-        return _kolmogorov_smirnov(metric, baseline, production)
+        return _kolmogorov_smirnov(metric, baseline, production, pair)
     low = min(_known(baseline.minimum), _known(production.minimum))
     high = max(_known(baseline.maximum), _known(production.maximum))
     edges = equal_width_edges(low, high, min(baseline.n, production.n))
@@ -76,9 +78,8 @@ def categorical(
 
 
 def _normalized_wasserstein(
-    metric: str, baseline: NumericDistribution, production: NumericDistribution
+    metric: str, baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells
 ) -> Measurement:
-    pair = align(baseline.cells, production.cells)
     distance, doubt = wasserstein(pair)
     deviation = baseline.standard_deviation(ddof=1)
     scale = max(deviation, SMALLEST_SCALE)
@@ -88,12 +89,12 @@ def _normalized_wasserstein(
 
 
 def _kolmogorov_smirnov(
-    metric: str, baseline: NumericDistribution, production: NumericDistribution
+    metric: str, baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells
 ) -> Measurement:
     if max(baseline.n, production.n) >= KS_REFUSED_FROM:
         note = f"Azure ML refuses this test from {KS_REFUSED_FROM} rows on; robust/v1 has no such limit"
         return _result(metric, baseline, production, None, status=Status.ERROR, note=note)
-    statistic, p_value, bound = kolmogorov_smirnov(align(baseline.cells, production.cells))
+    statistic, p_value, bound = kolmogorov_smirnov(pair)
     return _result(metric, baseline, production, p_value, p_value=p_value, statistic=statistic, bound=bound)
 
 

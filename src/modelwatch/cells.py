@@ -209,7 +209,9 @@ def align(baseline: Cells, production: Cells) -> AlignedCells:
     """Put two columns into the coarser cells of the two."""
     shift = max(baseline.shift, production.shift)
     a, b = baseline.at(shift), production.at(shift)
-    keys = np.union1d(a.keys, b.keys)
+    # Sorting two ascending runs is a merge; `numpy.union1d` would hash first.
+    both = np.sort(np.concatenate([a.keys, b.keys]), kind="stable")
+    keys = both[np.concatenate([[True], both[1:] != both[:-1]])] if both.size else both
     counts = np.zeros((2, keys.size), dtype=np.int64)
     counts[0, np.searchsorted(keys, a.keys)] = a.counts
     counts[1, np.searchsorted(keys, b.keys)] = b.counts

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from modelwatch import schema
 from modelwatch.azureml import feature_kind
+from modelwatch.cells import align
 from modelwatch.contract import Role
+from modelwatch.distributions import NumericDistribution
 from modelwatch.drift import measure_drift
 from modelwatch.hints import hint
 from modelwatch.judging import ALPHA, judge_all
@@ -29,6 +31,7 @@ from modelwatch.results import Measurement, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from modelwatch.cells import AlignedCells
     from modelwatch.contract import Contract
     from modelwatch.distributions import Distribution
     from modelwatch.profiles import ColumnProfile, Profile
@@ -116,11 +119,14 @@ def _column(
 ) -> list[Measurement]:
     read = schema.conformed(baseline, production)
     before, after = baseline.distribution(compared_as), read.column.distribution(compared_as)
-    cause = hint(before, after) if read.comparable else ""
+    pair = None
+    if isinstance(before, NumericDistribution) and isinstance(after, NumericDistribution):
+        pair = align(before.cells, after.cells)
+    cause = hint(before, after, pair) if read.comparable else ""
     results: list[Measurement] = []
     for entry in entries:
         if entry.family is Family.DRIFT:
-            result: Measurement | None = _drift(entry, before, after, definition, read)
+            result: Measurement | None = _drift(entry, before, after, definition, read, pair)
             result = result.noting(read.note).noting(cause) if result is not None else None
         elif entry.id == "schema_change":
             result = _retyped(baseline, read, definition)
@@ -132,15 +138,16 @@ def _column(
     return results
 
 
-def _drift(
+def _drift(  # noqa: PLR0917
     entry: Metric,
     before: Distribution | None,
     after: Distribution | None,
     definition: str,
     read: schema.Conformed,
+    pair: AlignedCells | None,
 ) -> Measurement | None:
     if read.comparable and not (after is None and read.column.valid == 0):
-        return measure_drift(entry, before, after, definition)
+        return measure_drift(entry, before, after, definition, pair)
     status = Status.SCHEMA_ERROR if not read.comparable else Status.NO_DATA
     n = before.n if before is not None else 0
     note = "" if not read.comparable else "no value in production"

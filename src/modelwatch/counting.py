@@ -73,6 +73,7 @@ class NumberCounter:
         self._cells = Cells.empty()
         self._shift = 0
         self._table: IntArray | None = None
+        self._base = 0
         self._integers: IntArray | None = None
         self._integer_base = 0
 
@@ -106,14 +107,13 @@ class NumberCounter:
         if self._shift < FIRST_ROUNDED_SHIFT:
             self._refine(values[:SAMPLE] if nulls is None else _without(values[: 2 * SAMPLE], nulls))
         drop = self._shift - FIRST_ROUNDED_SHIFT + 1
-        one_sign = low is not None and high is not None and (low > 0 or high < 0)
         base, size = 0, 1 << (32 - drop) if drop > 0 else TABLE + 1
-        if size > TABLE and drop > 0 and one_sign:
-            base, size = _window(low or 0.0, high or 0.0, drop)
+        if drop > 0 and low is not None and high is not None and (low > 0 or high < 0):
+            base, size = _window(low, high, drop)
         if size > TABLE:
             self._add_plainly(_without(values, nulls))
-            return
-        self._add_rounded(values, nulls, drop, base, size)
+        else:
+            self._add_rounded(values, nulls, drop, base, size)
 
     def cells(self) -> Cells:
         """Return all that was counted."""
@@ -131,32 +131,47 @@ class NumberCounter:
         with np.errstate(over="ignore", invalid="ignore"):
             np.copyto(rounded, values, casting="same_kind")
         if nulls is not None:
-            rounded[nulls] = np.nan if base == 0 else _float_at(base, drop)
+            rounded[nulls] = np.uint32(base << drop).view(np.float32) if base else np.nan
         index = self._scratch.index(values.size)
         if drop == 16:
             # The upper half of a little-endian float32 is the shifted number already.
             index[:] = rounded.view("<u2")[1::2]
         else:
-            np.right_shift(rounded.view(np.uint32), np.uint32(drop), out=index, casting="unsafe")
-            if base:
-                index -= base
+            codes = rounded.view(np.uint32)
+            np.right_shift(codes, np.uint32(drop), out=codes)
+            index[:] = codes
         if base:
-            counts = np.bincount(index, minlength=size)
+            index -= base
+            counts = _counts_within(index, size)
+            if counts is None:
+                # NaN and infinities are not between the extremes of the finite values.
+                self._add_plainly(_without(values, nulls))
+                return
             if nulls is not None:
                 counts[0] -= nulls.size
-            self._merge(_cells_of_codes(np.flatnonzero(counts) + base, counts[counts > 0], drop))
-            return
-        # Without negative numbers the upper half stays away, and with it half the cost of a table.
-        counts = np.bincount(index, minlength=size // 2)
-        self._settle_specials(values, nulls, counts, drop)
+        else:
+            # Without negative numbers the upper half stays away, and with it half the cost of a table.
+            counts = np.bincount(index, minlength=size // 2)
+            self._settle_specials(values, nulls, counts, drop)
+        self._accumulate(base, counts, drop)
+
+    def _accumulate(self, base: int, counts: IntArray, drop: int) -> None:
+        """Add a block's codes to the table, which grows to hold them."""
         if self._shift - FIRST_ROUNDED_SHIFT + 1 != drop:
-            # The specials were too many for this shift.
+            # The block's special values were too many for this shift.
             codes = np.flatnonzero(counts)
-            self._merge(_cells_of_codes(codes, counts[codes], drop))
+            self._merge(_cells_of_codes(codes + base, counts[codes], drop))
             return
         if self._table is None:
-            self._table = np.zeros(size, dtype=np.int64)
-        self._table[: counts.size] += counts
+            self._table, self._base = counts.astype(np.int64), base
+        else:
+            first = min(base, self._base)
+            last = max(base + counts.size, self._base + self._table.size)
+            if (first, last) != (self._base, self._base + self._table.size):
+                table = np.zeros(last - first, dtype=np.int64)
+                table[self._base - first :][: self._table.size] = self._table
+                self._table, self._base = table, first
+            self._table[base - first :][: counts.size] += counts
         if np.count_nonzero(self._table) > LIMIT:
             self._flush()
 
@@ -230,8 +245,8 @@ class NumberCounter:
         table, self._table = self._table, None
         if table is not None:
             codes = np.flatnonzero(table)
-            drop = 32 - (table.size.bit_length() - 1)
-            self._merge(_cells_of_codes(codes, table[codes], drop))
+            drop = self._shift - FIRST_ROUNDED_SHIFT + 1
+            self._merge(_cells_of_codes(codes + self._base, table[codes], drop))
 
     def _integer_table(self, low: int, high: int) -> IntArray:
         if self._integers is not None:
@@ -259,6 +274,15 @@ def _without(values: FloatArray, nulls: IntArray | None) -> FloatArray:
     return values[held]
 
 
+def _counts_within(index: IntArray, size: int) -> IntArray | None:
+    """Return counts of 0 to ``size`` - 1, None if ``index`` holds anything else (`bincount` checks)."""
+    try:
+        counts: IntArray = np.bincount(index, minlength=size)
+    except ValueError:
+        return None
+    return counts if counts.size == size else None
+
+
 def _window(low: float, high: float, drop: int) -> tuple[int, int]:
     """Return first code and number of codes of the numbers of one sign in [low, high]."""
     codes = np.array([low, high], dtype=np.float32).view(np.uint32) >> drop
@@ -267,10 +291,6 @@ def _window(low: float, high: float, drop: int) -> tuple[int, int]:
     if exponents.min() < _FIRST_PLAIN_EXPONENT or exponents.max() >= _SPECIAL_EXPONENT:
         return 0, TABLE + 1
     return first, last - first + 1
-
-
-def _float_at(code: int, drop: int) -> np.float32:
-    return np.uint32(code << drop).view(np.float32)
 
 
 def _cells_of_codes(codes: IntArray, counts: IntArray, drop: int) -> Cells:

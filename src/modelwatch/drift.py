@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelwatch import azureml, robust
+from modelwatch.cells import align
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 from modelwatch.metrics import AZUREML, Metric
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
+    from modelwatch.cells import AlignedCells
     from modelwatch.distributions import Distribution
 
 
 def measure_drift(
-    metric: Metric, baseline: Distribution | None, production: Distribution | None, definition: str
+    metric: Metric,
+    baseline: Distribution | None,
+    production: Distribution | None,
+    definition: str,
+    pair: AlignedCells | None = None,
 ) -> Measurement:
     """Measure one drift metric between two distributions of one column.
 
@@ -24,6 +30,8 @@ def measure_drift(
         A metric of the drift family.
     baseline, production
         None where the column cannot be compared as its contract says.
+    pair
+        Both sides' cells aligned, for callers that measure several metrics of one column.
     """
     if baseline is None or production is None:
         return _without_value(
@@ -44,7 +52,7 @@ def measure_drift(
         return _without_value(metric, definition, baseline, production, Status.NO_DATA, note)
     if isinstance(baseline, NumericDistribution) and isinstance(production, NumericDistribution):
         numeric = azureml.numeric if definition == AZUREML else robust.numeric
-        return numeric(metric.id, baseline, production)
+        return numeric(metric.id, baseline, production, pair or align(baseline.cells, production.cells))
     if isinstance(baseline, CategoricalDistribution) and isinstance(production, CategoricalDistribution):
         categorical = azureml.categorical if definition == AZUREML else robust.categorical
         return categorical(metric.id, baseline, production)

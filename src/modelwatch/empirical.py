@@ -50,7 +50,7 @@ def kolmogorov_smirnov(pair: AlignedCells) -> tuple[float, float, float]:
         return statistic, evidence.kolmogorov_smirnov_p_value(statistic, n, m), max(bound, 0.0)
     if max(n, m) > evidence.EXACT_ROWS:
         return statistic, evidence.kolmogorov_smirnov_p_value(statistic, n, m), 0.0
-    from scipy.stats import ks_2samp  # type: ignore[import-untyped]  # noqa: PLC0415  (a second to import)
+    from scipy.stats import ks_2samp  # noqa: PLC0415  (a second to import)
 
     samples = (np.repeat(pair.lower, side) for side in (pair.baseline, pair.production))
     with warnings.catch_warnings():

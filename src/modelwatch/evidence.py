@@ -50,12 +50,8 @@ def homogeneity(baseline: NumberArray, production: NumberArray) -> TestResult:
     test.
     """
     table = np.array([baseline, production], dtype=np.float64)
-    table = table[:, table.sum(axis=0) > 0]
+    table = _pooled(table[:, table.sum(axis=0) > 0])
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    small = expected.min(axis=0) < SMALLEST_EXPECTED
-    if small.sum() > 1:
-        table = np.column_stack([table[:, ~small], table[:, small].sum(axis=1)])
-        expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
     degrees = table.shape[1] - 1
     if degrees < 1:
         return TestResult(0.0, 1.0, 0)
@@ -63,6 +59,20 @@ def homogeneity(baseline: NumberArray, production: NumberArray) -> TestResult:
     if degrees == 1 and expected.min() < SMALLEST_EXPECTED:
         return TestResult(statistic, _fisher_exact(table), 1)
     return TestResult(statistic, chi_squared_survival(statistic, degrees), degrees)
+
+
+def _pooled(table: FloatArray) -> FloatArray:
+    """Pool the bins of too few rows into one; where all are so, the smallest two at a time, down to two bins."""
+    fewest = SMALLEST_EXPECTED * table.sum() / table.sum(axis=1).min()
+    small = table.sum(axis=0) < fewest
+    if small.sum() < 2:
+        return table
+    if not small.all():
+        return np.column_stack([table[:, ~small], table[:, small].sum(axis=1)])
+    while table.shape[1] > 2 and table.sum(axis=0).min() < fewest:
+        table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
+        table = np.column_stack([table[:, 2:], table[:, :2].sum(axis=1)])
+    return table
 
 
 def _fisher_exact(table: FloatArray) -> float:
@@ -148,7 +158,7 @@ def _noise(n_baseline: int, n_production: int) -> float:
 
 
 def _chi_squared_quantile(alpha: float, degrees: int) -> float:
-    from scipy.special import chdtri  # type: ignore[import-untyped]  # noqa: PLC0415
+    from scipy.special import chdtri  # noqa: PLC0415
 
     return float(chdtri(degrees, alpha))
 

@@ -11,6 +11,7 @@ from modelwatch.empirical import kolmogorov_smirnov_distance
 from modelwatch.schema import normalised
 
 if TYPE_CHECKING:
+    from modelwatch.cells import AlignedCells
     from modelwatch.distributions import Distribution
 
 _FACTORS = {
@@ -27,14 +28,20 @@ _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 # A default value that was never there and now fills this share of the rows.
 _FILL_SHARE = 0.02
 _NEVER = 0.001
+# Kolmogorov-Smirnov distances before and after changing the sign back.
+_FAR, _NEAR = 0.3, 0.15
 
 
-def hint(baseline: Distribution | None, production: Distribution | None) -> str:
-    """Return the likely cause of a difference, or an empty text."""
+def hint(baseline: Distribution | None, production: Distribution | None, pair: AlignedCells | None) -> str:
+    """Return the likely cause of a difference, or an empty text; ``pair`` aligns two number columns."""
     if isinstance(baseline, NumericDistribution) and isinstance(production, NumericDistribution):
-        if min(baseline.n, production.n) < len(_QUANTILES):
+        if pair is None or min(baseline.n, production.n) < len(_QUANTILES):
             return ""
-        return _fill(baseline, production) or _unit(baseline, production) or _sign(baseline, production)
+        return (
+            _fill(baseline, production, pair)
+            or _unit(baseline, production)
+            or _sign(baseline, production, pair)
+        )
     if isinstance(baseline, CategoricalDistribution) and isinstance(production, CategoricalDistribution):
         return _writing(baseline, production)
     return ""
@@ -55,18 +62,14 @@ def _unit(baseline: NumericDistribution, production: NumericDistribution) -> str
     return ""
 
 
-def _sign(baseline: NumericDistribution, production: NumericDistribution) -> str:
-    pair = align(baseline.cells, production.cells)
+def _sign(baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells) -> str:
+    if kolmogorov_smirnov_distance(pair) <= _FAR:
+        return ""
     flipped = align(baseline.cells, production.cells.negated())
-    before = kolmogorov_smirnov_distance(pair)
-    after = kolmogorov_smirnov_distance(flipped)
-    if before > 0.3 and after < 0.15:
-        return "likely cause: sign flip"
-    return ""
+    return "likely cause: sign flip" if kolmogorov_smirnov_distance(flipped) < _NEAR else ""
 
 
-def _fill(baseline: NumericDistribution, production: NumericDistribution) -> str:
-    pair = align(baseline.cells, production.cells)
+def _fill(baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells) -> str:
     now = pair.production / production.n
     then = pair.baseline / baseline.n
     spot = int(now.argmax())

@@ -161,6 +161,7 @@ class Signal(_Model):
     minimum_labels: int = 30
     minimum_coverage: float = 0.0
     alpha: float = 0.05
+    evidence: Literal["closed", "held_out"] = "closed"
 
     @property
     def bounds(self) -> dict[str, Threshold]:

@@ -15,7 +15,6 @@ import numpy as np
 
 from modelwatch import distances, evidence
 from modelwatch.bins import quantile_bins
-from modelwatch.cells import align
 from modelwatch.empirical import kolmogorov_smirnov, wasserstein
 from modelwatch.metrics import ROBUST
 from modelwatch.results import Measurement, Status, with_note
@@ -44,11 +43,12 @@ class Bucketed(NamedTuple):
     production: IntArray
 
 
-def numeric(metric: str, baseline: NumericDistribution, production: NumericDistribution) -> Measurement:
-    """Measure drift of a number column; both sides hold at least one finite value."""
+def numeric(
+    metric: str, baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells
+) -> Measurement:
+    """Measure drift of a number column; both sides hold at least one finite value, ``pair`` aligns them."""
     if min(baseline.n, production.n) < FEWEST_ROWS:
         return _insufficient(metric, baseline.n, production.n)
-    pair = align(baseline.cells, production.cells)
     note = _note_on(baseline, production)
     if metric == "normalized_wasserstein_distance":
         distance, doubt = wasserstein(pair)

@@ -17,6 +17,7 @@ from modelwatch.performance.labels import join_labels
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
 from modelwatch.results import Measurement, Status
+from modelwatch.sources.collector import INPUTS, is_collector, read_collector, read_deployment
 from modelwatch.sources.opening import TableSource, open_source
 from modelwatch.sources.windows import Window, within
 
@@ -189,7 +190,9 @@ def _read(  # noqa: PLR0917
 
 
 def _needs_rows(monitor: Monitor, labels: Any) -> bool:
-    beyond = any(signal.type not in PROFILED for signal in monitor.signals.values())
+    beyond = any(
+        signal.type not in PROFILED or signal.evidence == "held_out" for signal in monitor.signals.values()
+    )
     return beyond or bool(monitor.segments) or labels is not None
 
 
@@ -218,11 +221,12 @@ def as_table(source: Any) -> pa.Table:
 
 
 def _rows(production: Any, monitor: Monitor, window: Window | None, contract: Contract) -> pa.Table:
-    from modelwatch.sources.collector import is_collector, read_collector  # noqa: PLC0415
-
     folder = Path(production) if isinstance(production, (str, Path)) else None
-    if folder is not None and folder.is_dir() and is_collector(folder):
-        return read_collector(folder, window)
+    if folder is not None and folder.is_dir():
+        if (folder / INPUTS).is_dir():
+            return read_deployment(folder, window)
+        if is_collector(folder):
+            return read_collector(folder, window)
     table = as_table(production)
     if window is None or monitor.data.event_time is None:
         return table

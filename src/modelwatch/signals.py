@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelwatch.attribution import attribution_drift
 from modelwatch.comparing import DRIFT_METRICS, compare
 from modelwatch.contract import Role
-from modelwatch.errors import WatchError
+from modelwatch.errors import UsageError, WatchError
 from modelwatch.estimation import calibrator, estimated_performance
 from modelwatch.fairness import fairness_gaps
 from modelwatch.judging import corrected, judged
@@ -19,6 +19,7 @@ from modelwatch.operations import operational_signals
 from modelwatch.performance import label_coverage, performance
 from modelwatch.profiles import Profile
 from modelwatch.quality import PROFILED_QUALITY
+from modelwatch.resampling import held_out_null, time_blocks
 from modelwatch.results import Measurement, Status
 from modelwatch.skew import training_serving_skew
 from modelwatch.table_quality import table_quality
@@ -82,7 +83,25 @@ def _drift(monitor: Monitor, signal: Signal, inputs: Inputs, roles: tuple[Role, 
             metrics=wanted,
             contract=inputs.contract,
         )
-    return results
+    return _held_out(monitor, inputs, results) if signal.evidence == "held_out" else results
+
+
+def _held_out(monitor: Monitor, inputs: Inputs, results: list[Measurement]) -> list[Measurement]:
+    """Replace the closed laws' p-values by those of the baseline's own blocks of the window's size."""
+    event_time, rows = monitor.data.event_time, inputs.baseline_rows
+    if event_time is None or rows is None or event_time not in rows.column_names:
+        return [
+            result.noting("held-out evidence needs the baseline's rows and event time") for result in results
+        ]
+    blocks = time_blocks(rows, event_time, max(1, inputs.production.rows), contract=inputs.contract)
+    wanted = list(dict.fromkeys(result.metric for result in results))
+    try:
+        null = held_out_null(
+            blocks, metrics=wanted, definition=monitor.baseline.definition, contract=inputs.contract
+        )
+    except UsageError as error:
+        return [result.noting(str(error)) for result in results]
+    return null.applied(results)
 
 
 def _only(profile: Profile, names: Iterable[str]) -> Profile:

@@ -1,13 +1,14 @@
 """The Spark engine: the local engine's scanners inside Spark's partitions, merged on the driver.
 
 Profiles are bit-identical to local ones, whatever the partitions. Two ways in: any DataFrame through
-`mapInArrow`; and Parquet that the workers read themselves while Spark only schedules, since moving rows from the
-JVM to Python costs far more than counting them.
+`mapInArrow`; and Parquet that the workers read themselves while Spark only schedules, since moving rows from
+the JVM to Python costs far more than counting them.
 """
 
 from __future__ import annotations
 
 from functools import reduce
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -57,11 +58,8 @@ def profile_dataframe(
 
     found = selected.mapInArrow(scan, _SCHEMA).collect()
     if not found:
-        from pyspark.sql.pandas.types import (  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
-            to_arrow_schema,
-        )
-
-        return profile(to_arrow_schema(selected.schema).empty_table(), contract=contract)
+        types = import_module("pyspark.sql.pandas.types")
+        return profile(types.to_arrow_schema(selected.schema).empty_table(), contract=contract)
     return _merged(found)
 
 

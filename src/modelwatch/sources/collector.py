@@ -9,21 +9,35 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
+from modelwatch.performance.labels import join_labels
 from modelwatch.sources.tables import table_from_rows
-from modelwatch.sources.text_files import read_json_lines
+from modelwatch.sources.text_files import parse_json_lines, read_json_lines
 from modelwatch.sources.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
 
 CORRELATION_ID = "correlationid"
 EVENT_TIME = "event_time"
+INPUTS, OUTPUTS = "model_inputs", "model_outputs"
 _HOUR = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/(\d{2})(?:/|$)")
+
+
+class Container(Protocol):
+    """What is needed of a blob container; `azure.storage.blob.ContainerClient` has it."""
+
+    def list_blob_names(self, *, name_starts_with: str) -> Iterable[str]:
+        """Return the names that begin so."""
+        ...
+
+    def download_blob(self, blob: str) -> Any:
+        """Return an object whose ``readall`` gives the content."""
+        ...
 
 
 def is_collector(folder: Path) -> bool:
@@ -56,34 +70,66 @@ def _roots(folder: Path) -> list[Path]:
     return [folder] if years else [root for child in others for root in _roots(child)]
 
 
-def read_collector(folder: Path, window: Window | None = None) -> pa.Table:
+def read_collector(folder: Path | Container, window: Window | None = None, *, prefix: str = "") -> pa.Table:
     """Return the collected rows as a table with `CORRELATION_ID` and `EVENT_TIME` columns.
 
     Parameters
     ----------
     folder
-        Folder of one collection (``model_inputs``, ``model_outputs``) of one deployment.
+        Folder of one collection (``model_inputs``, ``model_outputs``) of one deployment, or a blob container.
     window
         Keeps events of this time; all by default.
+    prefix
+        Path of the collection's folder in a container.
     """
-    rows = [row for file in files_within(folder, window) for row in _rows(file, window)]
-    return table_from_rows(rows)
+    if isinstance(folder, Path):
+        lines = (line for file in files_within(folder, window) for line in read_json_lines(file))
+    else:
+        lines = (line for name in _blobs(folder, window, prefix) for line in _blob_lines(folder, name))
+    return table_from_rows([row for line in lines for row in _rows(line, window)])
 
 
-def _rows(file: Path, window: Window | None) -> Iterator[dict[str, Any]]:
-    for event in read_json_lines(file):
-        moment = _moment(event.get("time"))
-        if window is not None and (moment is None or not window.start <= moment < window.end):
-            continue
-        data = event.get("data")
-        if not isinstance(data, list):
-            # A payload above 4 MB is written elsewhere and only linked.
-            continue
-        identifier = event.get(CORRELATION_ID) or event.get("xrequestid") or event.get("id")
-        for position, row in enumerate(data):
-            if isinstance(row, dict):
-                own = f"{identifier}_{position}" if len(data) > 1 else identifier
-                yield {CORRELATION_ID: own, EVENT_TIME: moment, **row}
+def read_deployment(folder: Path, window: Window | None = None) -> pa.Table:
+    """Return a deployment's collected inputs, joined to their outputs by correlation id if there are some."""
+    inputs = read_collector(folder / INPUTS, window)
+    if not (folder / OUTPUTS).is_dir():
+        return inputs
+    outputs = read_collector(folder / OUTPUTS, window)
+    if EVENT_TIME in outputs.column_names:
+        outputs = outputs.drop_columns([EVENT_TIME])
+    if CORRELATION_ID not in outputs.column_names or CORRELATION_ID not in inputs.column_names:
+        return inputs
+    return join_labels(inputs, outputs, CORRELATION_ID).table
+
+
+def _blobs(container: Container, window: Window | None, prefix: str) -> Iterator[str]:
+    """Yield the names of a window's blobs, listing no hour outside it."""
+    root = f"{prefix.strip('/')}/" if prefix else ""
+    if window is None:
+        yield from sorted(container.list_blob_names(name_starts_with=root))
+        return
+    for hour in Window(window.start, window.end + timedelta(hours=1)).hours():
+        yield from sorted(container.list_blob_names(name_starts_with=f"{root}{hour:%Y/%m/%d/%H}/"))
+
+
+def _blob_lines(container: Container, name: str) -> Iterator[dict[str, Any]]:
+    content = container.download_blob(name).readall()
+    yield from parse_json_lines(content.decode("utf-8").splitlines(), name)
+
+
+def _rows(event: dict[str, Any], window: Window | None) -> Iterator[dict[str, Any]]:
+    moment = _moment(event.get("time"))
+    if window is not None and (moment is None or not window.start <= moment < window.end):
+        return
+    data = event.get("data")
+    if not isinstance(data, list):
+        # A payload above 4 MB is written elsewhere and only linked.
+        return
+    identifier = event.get(CORRELATION_ID) or event.get("xrequestid") or event.get("id")
+    for position, row in enumerate(data):
+        if isinstance(row, dict):
+            own = f"{identifier}_{position}" if len(data) > 1 else identifier
+            yield {CORRELATION_ID: own, EVENT_TIME: moment, **row}
 
 
 def _moment(text: object) -> datetime | None:

@@ -13,7 +13,7 @@ from modelwatch.errors import SourceError
 from modelwatch.sources.tables import table_from_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from modelwatch.contract import Contract
@@ -147,16 +147,27 @@ def read_json_lines(file: Path) -> Iterator[dict[str, Any]]:
         If a line is no JSON object; the message names file and line.
     """
     with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise SourceError("Not JSON", where=f"{file}:{number}", got=line[:80]) from error
-            if not isinstance(row, dict):
-                raise SourceError("Expected a JSON object", where=f"{file}:{number}", got=line[:80])
-            yield row
+        yield from parse_json_lines(lines, str(file))
+
+
+def parse_json_lines(lines: Iterable[str], where: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of JSON lines; ``where`` names their origin in errors.
+
+    Raises
+    ------
+    SourceError
+        If a line is no JSON object.
+    """
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise SourceError("Not JSON", where=f"{where}:{number}", got=line[:80]) from error
+        if not isinstance(row, dict):
+            raise SourceError("Expected a JSON object", where=f"{where}:{number}", got=line[:80])
+        yield row
 
 
 def _with_columns(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
