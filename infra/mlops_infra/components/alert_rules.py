@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ActivityRule", "MetricRule", "QueryRule", "activity_alert", "metric_alert", "query_alert"]
 
-_SINGLE: Final = "Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria"
-_MULTIPLE: Final = "Microsoft.Azure.Monitor.MultipleResourceMultipleMetricCriteria"
+# The form for several resources: the one for a single resource knows no learned bands.
+_CRITERIA: Final = "Microsoft.Azure.Monitor.MultipleResourceMultipleMetricCriteria"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +137,13 @@ def metric_alert(
 ) -> monitor.MetricAlert:
     """Declare a metric alert on one resource."""
     check_metric(rule.namespace, rule.metric, tuple(rule.dimensions))
+    # Written as Azure spells it: a static criterion fits two members of the SDK's union, and what fits
+    # more than one is sent with its keys untranslated.
     criterion: dict[str, Any] = {
         "name": rule.key,
-        "metric_namespace": rule.namespace,
-        "metric_name": rule.metric,
-        "time_aggregation": rule.aggregation,
+        "metricNamespace": rule.namespace,
+        "metricName": rule.metric,
+        "timeAggregation": rule.aggregation,
         "dimensions": [
             {"name": name, "operator": "Include", "values": list(values)}
             for name, values in rule.dimensions.items()
@@ -149,14 +151,14 @@ def metric_alert(
     }
     if rule.threshold is None:
         criterion |= {
-            "criterion_type": "DynamicThresholdCriterion",
+            "criterionType": "DynamicThresholdCriterion",
             "operator": "GreaterOrLessThan",
-            "alert_sensitivity": "Low",
-            "failing_periods": {"number_of_evaluation_periods": 4, "min_failing_periods_to_alert": 4},
+            "alertSensitivity": "Low",
+            "failingPeriods": {"numberOfEvaluationPeriods": 4, "minFailingPeriodsToAlert": 4},
         }
     else:
         criterion |= {
-            "criterion_type": "StaticThresholdCriterion",
+            "criterionType": "StaticThresholdCriterion",
             "operator": rule.operator,
             "threshold": rule.threshold,
         }
@@ -174,11 +176,7 @@ def metric_alert(
         evaluation_frequency=rule.frequency,
         window_size=rule.window,
         auto_mitigate=True,
-        criteria={
-            # Learned bands exist for the plural form alone.
-            "odata_type": _MULTIPLE if rule.threshold is None else _SINGLE,
-            "all_of": [criterion],
-        },
+        criteria={"odataType": _CRITERIA, "allOf": [criterion]},
         actions=[{"action_group_id": action_group_id}],
         opts=ResourceOptions(parent=parent),
     )
