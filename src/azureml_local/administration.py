@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,9 @@ class Administration:
         return web.Response(status=204)
 
     async def _requests(self, _request: web.Request) -> web.Response:
-        return web.json_response({"value": [asdict(record) for record in self._plane.requests.records()]})
+        records = await asyncio.to_thread(self._plane.requests.records)
+        return web.json_response({"value": [asdict(record) for record in records]})
 
     async def _clear_requests(self, _request: web.Request) -> web.Response:
-        self._plane.requests.clear()
+        await asyncio.to_thread(self._plane.requests.clear)
         return web.Response(status=204)

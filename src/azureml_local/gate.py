@@ -38,15 +38,16 @@ class Gate:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass one request, or refuse it."""
+        if request.path.startswith(_ADMINISTRATION):
+            return await self._answer(request, handler)
+        end = self._plane.requests.begin(request.method, request.path, request.query.get("api-version", ""))
         status = 500
         try:
             response = await self._answer(request, handler)
             status = response.status
             return response
         finally:
-            if not request.path.startswith(_ADMINISTRATION):
-                version = request.query.get("api-version", "")
-                self._plane.requests.add(request.method, request.path, version, status)
+            end(status)
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:

@@ -6,8 +6,13 @@ import re
 import threading
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LIMIT = 10_000
+_WAIT_SECONDS = 1.0
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _PROVIDER = r"/providers/microsoft\.machinelearningservices"
 _GROUP = r"/subscriptions/[^/]+/resourcegroups/[^/]+"
@@ -40,25 +45,42 @@ class RequestRecord:
 
 
 class RequestLog:
-    """The latest requests, oldest first."""
+    """The latest requests in the order in which they arrived.
+
+    A client may have an answer, and send its next request, before the server has noted the first one's
+    status: so a request has its place from its arrival on.
+    """
 
     def __init__(self) -> None:
-        self._records: deque[RequestRecord] = deque(maxlen=_LIMIT)
-        self._lock = threading.Lock()
+        self._records: deque[list[RequestRecord]] = deque(maxlen=_LIMIT)
+        self._condition = threading.Condition()
+        self._open = 0
 
-    def add(self, method: str, path: str, api_version: str, status: int) -> None:
-        """Remember one request."""
-        with self._lock:
-            self._records.append(RequestRecord(method, normal_form(path), api_version, status))
+    def begin(self, method: str, path: str, api_version: str) -> Callable[[int], None]:
+        """Note a request; the returned function notes its status and is to be called once."""
+        place: list[RequestRecord] = []
+        with self._condition:
+            self._records.append(place)
+            self._open += 1
+
+        def end(status: int) -> None:
+            with self._condition:
+                place.append(RequestRecord(method, normal_form(path), api_version, status))
+                self._open -= 1
+                self._condition.notify_all()
+
+        return end
 
     def records(self) -> list[RequestRecord]:
-        """Return what was remembered."""
-        with self._lock:
-            return list(self._records)
+        """Return what was noted; waits a moment for requests that are being answered."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._open == 0, _WAIT_SECONDS)
+            return [record for place in self._records for record in place]
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._lock:
+        with self._condition:
+            self._condition.wait_for(lambda: self._open == 0, _WAIT_SECONDS)
             self._records.clear()
 
 

@@ -262,6 +262,10 @@ def test_bad_schedules_are_refused(world: RunningServer, body: dict[str, Any], m
 def test_a_good_schedule_passes(world: RunningServer) -> None:
     put(world, "schedules/good", schedule(CRON))
     assert world.request("GET", "schedules/good").body["properties"]["isEnabled"] is True
+    kept = world.request("DELETE", "schedules/good")
+    assert (kept.status, kept.code) == (400, "UserError")
+    put(world, "schedules/good", {"properties": schedule(CRON)["properties"] | {"isEnabled": False}})
+    assert world.request("DELETE", "schedules/good").status == 202
 
 
 @pytest.mark.parametrize(

@@ -61,12 +61,11 @@ def parse(path: str, kinds: Iterable[str], actions: Iterable[str]) -> Target:
     AzureError
         404 ``InvalidResourceType`` or ``ResourceNotFound`` for what ARM does not know.
     """
-    data_plane = path.startswith(REGISTRY_DATA_PLANE)
     parts = path.removeprefix(REGISTRY_DATA_PLANE).strip("/").split("/")
-    shape = [part.lower() for part in parts]
-    if len(parts) < 7 or [shape[0], shape[2], shape[4]] != ["subscriptions", "resourcegroups", "providers"]:
+    lower = [part.lower() for part in parts]
+    if len(parts) < 7 or lower[:5:2] != ["subscriptions", "resourcegroups", "providers"]:
         raise AzureError(404, "NotFound", f"No such path: '{path}'.")
-    if shape[5] != PROVIDER.lower():
+    if lower[5] != PROVIDER.lower():
         raise AzureError(404, "InvalidResourceNamespace", f"The resource namespace '{parts[5]}' is invalid.")
     below = parts[6:]
     by_lower = {kind.lower(): kind for kind in kinds}
@@ -98,5 +97,5 @@ def parse(path: str, kinds: Iterable[str], actions: Iterable[str]) -> Target:
         names=names,
         name="" if is_collection else names[-1],
         action=action,
-        data_plane=data_plane,
+        data_plane=path.startswith(REGISTRY_DATA_PLANE),
     )
