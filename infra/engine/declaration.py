@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from infra.engine.state import ResourceState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from infra.engine.goal import Goal
 
 __all__ = ["declared", "first_set", "named_aliases"]
 
+_VERSIONED_TYPE: Final = re.compile(r"/v\d{8}(preview)?:")
 
-def declared(goal: Goal, urn: str, parent: ResourceState | None, provider: str) -> ResourceState:
+
+def declared(
+    goal: Goal, urn: str, parent: ResourceState | None, provider: str, former: Iterable[str] = ()
+) -> ResourceState:
     """Return the state that a goal describes, before its provider has seen it.
+
+    Parameters
+    ----------
+    former
+        The URNs that the resource may have had.
 
     A child is protected and retained as its parent is, unless it says otherwise.
     """
@@ -34,7 +46,8 @@ def declared(goal: Goal, urn: str, parent: ResourceState | None, provider: str) 
         ignore_changes=goal.ignore_changes,
         replace_on_changes=goal.replace_on_changes,
         additional_secret_outputs=goal.additional_secret_outputs,
-        aliases=named_aliases(goal),
+        # The SDK of Azure lists each version of its API as a former type; those say nothing here.
+        aliases=tuple(name for name in former if not _VERSIONED_TYPE.search(name)),
         replacement_trigger=goal.replacement_trigger,
     )
 

@@ -184,7 +184,7 @@ class Deployment:
 
     def _state(self, goal: Goal, urn: str) -> ResourceState:
         provider = self._providers.reference(self, goal) if goal.custom else ""
-        return declared(goal, urn, self._resources.get(goal.parent), provider)
+        return declared(goal, urn, self._resources.get(goal.parent), provider, self._former.get(urn, ()))
 
     def _wanted(self, goal: Goal, urn: str, old: ResourceState | None) -> ResourceState:
         wanted = self._state(goal, urn)

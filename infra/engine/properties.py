@@ -79,7 +79,8 @@ def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
 
 
 def _read_fields(struct: struct_pb2.Struct) -> dict[str, Any]:
-    fields = {key: _read(value) for key, value in struct.fields.items()}
+    # A map on the wire has no order, and what it has may differ from run to run.
+    fields = {key: _read(value) for key, value in sorted(struct.fields.items())}
     return {key: value for key, value in fields.items() if value is not None}
 
 
