@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from azureml_local.identity import write_private
 
@@ -82,9 +82,17 @@ class Instance:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._lifeline: IO[bytes] | None = None
 
-    def up(self, config: InstanceConfig) -> Status:
+    def up(self, config: InstanceConfig, *, with_parent: bool = False) -> Status:
         """Start the instance as a process of its own and wait until it is ready.
+
+        Parameters
+        ----------
+        config
+            What it serves.
+        with_parent
+            Let it end when this process does, however that happens; otherwise it stays until `down`.
 
         Raises
         ------
@@ -103,12 +111,15 @@ class Instance:
         write_private(self.home / CONFIG_FILE, config.to_json().encode())
         with (self.home / LOG_FILE).open("ab") as log:
             process = subprocess.Popen(
-                [*_SERVE, "--home", str(self.home), "--config", str(self.home / CONFIG_FILE)],
-                stdin=subprocess.DEVNULL,
+                [*_SERVE, "--home", str(self.home), "--config", str(self.home / CONFIG_FILE)]
+                + (["--exit-with-parent"] if with_parent else []),
+                stdin=subprocess.PIPE if with_parent else subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+        # Kept open: the server ends when this process, and with it the pipe, does.
+        self._lifeline = process.stdin
         return self._wait_until_ready(process)
 
     def status(self) -> Status:
@@ -138,6 +149,8 @@ class Instance:
             It survives even a kill.
         """
         pid = _holder(self.home)
+        if self._lifeline is not None:
+            self._lifeline.close()
         if not _is_locked(self.home) or pid is None:
             (self.home / _CONNECTION_FILE).unlink(missing_ok=True)
             return False

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,15 @@ def test_the_report_opens_without_an_error(summary: dict[str, Any], tmp_path: Pa
     )
     assert "All 10 steps did what they should" in shown.stdout
     assert "CONSOLE" not in shown.stderr
+
+
+def test_a_killed_demo_leaves_no_process_behind(mlops: Any, summary: dict[str, Any]) -> None:
+    running = mlops.start("demo")
+    while "job: " not in (line := running.stderr.readline()):
+        assert line, "the demo ended before it trained"
+    running.kill()
+    running.communicate(timeout=30)
+    deadline = time.monotonic() + 15
+    while mlops.processes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert mlops.processes() == []

@@ -51,7 +51,7 @@ def test_an_overlay_wins_over_base_and_leaves_its_siblings_alone() -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
-        load("local").serving.instance_count = 7  # type: ignore[misc]
+        load("local").serving.instance_count = 7
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)

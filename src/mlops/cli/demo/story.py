@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from azureml_local.instance import Instance
     from mlops.cli.context import Session
     from mlops.model_version import ModelVersion
     from mlops.rollout import RolloutResult
@@ -92,7 +93,7 @@ class Story:
         return len(self.steps) == len(TITLES) and all(step.status == "ok" for step in self.steps)
 
     def run(self) -> None:
-        """Tell the story from an empty folder; the control plane is stopped at its end, also on failure."""
+        """Tell the story from an empty folder; the control plane ends with it, however it ends."""
         started = time.monotonic()
         instance = instance_at(self.session.home)
         if instance.status().running:
@@ -103,7 +104,7 @@ class Story:
             )
         instance.reset()
         try:
-            self._tell()
+            self._tell(instance)
         finally:
             instance.down()
             self.seconds = time.monotonic() - started
@@ -132,10 +133,10 @@ class Story:
             "traffic, and a worse model was refused."
         )
 
-    def _tell(self) -> None:
+    def _tell(self, instance: Instance) -> None:
         with self._step("control-plane") as step:
             config = instance_config(self.session.settings, self.session.home)
-            state = instance_at(self.session.home).up(config)
+            state = instance.up(config, with_parent=True)
             step.detail = f"{state.base_url}, workspace {self.session.settings.names.workspace}"
         with self._step("data") as step:
             sample = flows.sample_of(self.session, self.usecase)
