@@ -26,9 +26,10 @@ def as_text(graph: Graph) -> str:
         marks = [flag for flag in ("protect", "retainOnDelete") if item[flag]]
         marks += [f"ignores {key}" for key in item["ignoreChanges"]]
         parent = names.get(item["parent"], "")
-        parent = "" if parent == f"{item['urn'].split('::')[1]}-{graph.stack}" else f"{parent} / "
+        inside = parent and not parent.endswith(f"-{graph.stack}")
         kind = item["type"].removeprefix("azure-native:")
-        line = f"{parent}{item['name']}  ({kind})" + (f"  [{', '.join(marks)}]" if marks else "")
+        line = f"{parent} / " if inside else ""
+        line += f"{item['name']}  ({kind})" + (f"  [{', '.join(marks)}]" if marks else "")
         lines.append(line)
     return "\n".join(sorted(lines)) + "\n"
 

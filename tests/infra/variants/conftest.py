@@ -1,0 +1,134 @@
+"""Programs run in this process under Pulumi's mocks, over settings that a test has edited.
+
+The graphs are those of the engine, save that mocks know no transforms and no dependencies through a
+subprocess: a second per variant, where the engine takes several.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime.stack import run_in_stack
+from pulumi.runtime.sync_await import _sync_await
+
+from infra.engine import ResourceState
+from infra.engine.azure_native import AzureNativeProvider
+from infra.mlops_infra.components.private_link import ZONES
+from mlops.settings import ROOT
+
+Declare = Callable[..., dict[str, ResourceState]]
+ZERO = "00000000-0000-0000-0000-000000000000"
+SHARED = f"/subscriptions/{ZERO}/resourceGroups/rg-mlops-shared/providers"
+PLATFORM = {
+    "version": 1,
+    "resourceGroup": "rg-mlops-shared",
+    "logAnalyticsId": f"{SHARED}/Microsoft.OperationalInsights/workspaces/log-mlops-shared",
+    "registryId": f"{SHARED}/Microsoft.MachineLearningServices/registries/mlr-mlops",
+    "actionGroupIds": {
+        owner: f"{SHARED}/Microsoft.Insights/actionGroups/ag-mlops-shared-{owner}"
+        for owner in ("ml-platform", "data-science")
+    },
+    "privateZoneIds": {
+        zone: f"{SHARED}/Microsoft.Network/privateDnsZones/{zone}"
+        for zones in ZONES.values()
+        for zone in zones
+    },
+}
+
+
+class _Azure(mocks.Mocks):
+    """Answers with the ids and outputs of the engine's stand-in for Azure."""
+
+    def __init__(self) -> None:
+        self.provider = AzureNativeProvider(ZERO, ZERO, "westeurope")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        if args.typ == "pulumi:pulumi:StackReference":
+            return args.name, {"name": args.name, "outputs": {"contract": PLATFORM}, "secretOutputNames": []}
+        if not args.typ.startswith("azure-native:"):
+            return args.name, dict(args.inputs)
+        return self.provider.create(args.typ, args.name, args.inputs)
+
+    def call(self, args: mocks.MockCallArgs) -> dict[Any, Any]:
+        return {}
+
+
+class _Recorder(mocks.MockMonitor):
+    """Keeps what was declared, and refuses what the engine refuses: the same URN twice."""
+
+    def __init__(self) -> None:
+        super().__init__(_Azure())
+        self.declared: dict[str, ResourceState] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        response = super().RegisterResource(request)
+        if request.type.startswith("azure-native:"):
+            key = f"{request.type.removeprefix('azure-native:')}::{request.name}"
+            assert key not in self.declared, f"declared twice: {key}"
+            self.declared[key] = ResourceState(
+                urn=response.urn,
+                type=request.type,
+                name=request.name,
+                custom=True,
+                id=response.id,
+                inputs=rpc.deserialize_properties(request.object),
+                protect=bool(request.protect),
+                ignore_changes=tuple(request.ignoreChanges),
+            )
+        return response
+
+
+def _over(base: Mapping[str, Any], edit: Mapping[str, Any]) -> dict[str, Any]:
+    both = {key for key in edit if isinstance(base.get(key), dict) and isinstance(edit[key], dict)}
+    return {**base, **edit, **{key: _over(base[key], edit[key]) for key in both}}
+
+
+@pytest.fixture
+def declare(tmp_path: Path) -> Declare:
+    """Return a function that runs a program over edited settings and returns what it declares."""
+
+    def run(
+        stack: str,
+        edit: Mapping[str, Any] | None = None,
+        *,
+        replace: Mapping[str, Any] | None = None,
+        config: Mapping[str, str] | None = None,
+    ) -> dict[str, ResourceState]:
+        folder = tmp_path / "environments"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for path in (ROOT / "environments").glob("*.yaml"):
+            shutil.copy(path, folder)
+        target = folder / f"{stack if stack in {'dev', 'staging', 'prod'} else 'base'}.yaml"
+        data = _over(yaml.safe_load(target.read_text("utf-8")), edit or {}) | dict(replace or {})
+        target.write_text(yaml.safe_dump(data), "utf-8")
+        return _declared(stack, tmp_path, config or {})
+
+    return run
+
+
+def _declared(stack: str, root: Path, config: Mapping[str, str]) -> dict[str, ResourceState]:
+    if stack == "shared":
+        from infra.platform.program import build
+
+        project = "mlops-platform"
+    else:
+        from infra.workload.program import build
+
+        project = "mlops-workload"
+    recorder = _Recorder()
+    mocks.set_mocks(_Azure(), project=project, stack=stack, monitor=recorder, organization="organization")
+    settings.set_root_resource(None)
+    pulumi.runtime.set_all_config({f"{project}:root": str(root), **config})
+    try:
+        _sync_await(run_in_stack(build))
+    finally:
+        settings.set_root_resource(None)
+    return recorder.declared

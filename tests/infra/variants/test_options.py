@@ -1,0 +1,160 @@
+"""What the settings can ask for beyond what the three environments do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from infra.engine import ResourceState
+    from tests.infra.variants.conftest import Declare
+
+HUB = "/subscriptions/s/resourceGroups/hub/providers/Microsoft.Network/virtualNetworks/hub"
+BYO = {
+    "network": {
+        "profile": "byo",
+        "address_space": "10.80.0.0/22",
+        "subnets": {
+            "private_endpoints": "10.80.0.0/24",
+            "runners": "10.80.1.0/24",
+            "training": "10.80.2.0/24",
+        },
+        "hub": {"virtual_network_id": HUB, "address_spaces": ["10.0.0.0/16"]},
+    },
+    "images": {"sku": "Premium"},
+}
+
+
+def of(graph: dict[str, ResourceState], kind: str) -> dict[str, Any]:
+    return {item.name: item.inputs for key, item in graph.items() if key.startswith(f"{kind}::")}
+
+
+def test_byo_puts_computes_into_the_training_subnet(declare: Declare) -> None:
+    graph = declare("dev", replace=BYO)
+    for inputs in of(graph, "machinelearningservices:Compute").values():
+        nodes = inputs["properties"]["properties"]
+        assert nodes["subnet"]["id"].endswith("/subnets/training")
+        assert nodes["enableNodePublicIp"] is False
+    workspace = of(graph, "machinelearningservices:Workspace")["workspace"]
+    assert workspace["managedNetwork"] == {"isolationMode": "Disabled"}
+    assert workspace["serverlessComputeSettings"]["serverlessComputeNoPublicIP"] is True
+    assert not of(graph, "machinelearningservices:ManagedNetworkSettingsRule")
+
+
+def test_byo_is_peered_with_the_hub_and_lets_it_in(declare: Declare) -> None:
+    graph = declare("dev", replace=BYO)
+    [peering] = of(graph, "network:VirtualNetworkPeering").values()
+    assert peering["remoteVirtualNetwork"] == {"id": HUB}
+    rules = of(graph, "network:NetworkSecurityGroup")
+    [allow] = [
+        rule for rule in rules["rules-private-endpoints"]["securityRules"] if rule["access"] == "Allow"
+    ]
+    assert allow["sourceAddressPrefixes"] == ["10.80.0.0/22", "10.0.0.0/16"]
+    assert [rule["access"] for rule in rules["rules-training"]["securityRules"]] == ["Deny"]
+
+
+def test_public_has_no_network_and_closes_to_a_list_of_addresses(declare: Declare) -> None:
+    graph = declare("dev", {"network": {"allowed_ip_ranges": ["203.0.113.7/32"]}})
+    assert not of(graph, "network:VirtualNetwork")
+    rules = of(graph, "storage:StorageAccount")["lake"]["networkRuleSet"]
+    assert rules["defaultAction"] == "Deny"
+    assert rules["ipRules"] == [{"iPAddressOrRange": "203.0.113.7", "action": "Allow"}]
+    assert of(graph, "keyvault:Vault")["vault"]["properties"]["networkAcls"]["defaultAction"] == "Deny"
+
+
+def test_a_feature_store_says_its_spark(declare: Declare) -> None:
+    graph = declare("dev", {"workspace": {"kind": "feature_store", "spark_version": "3.4"}})
+    workspace = of(graph, "machinelearningservices:Workspace")["workspace"]
+    assert workspace["kind"] == "FeatureStore"
+    assert workspace["featureStoreSettings"] == {"computeRuntime": {"sparkRuntimeVersion": "3.4"}}
+
+
+def test_a_hub_has_no_computes_or_endpoints_of_its_own(declare: Declare) -> None:
+    graph = declare("dev", {"workspace": {"kind": "hub"}})
+    assert of(graph, "machinelearningservices:Workspace")["workspace"]["kind"] == "Hub"
+    assert not of(graph, "machinelearningservices:Compute")
+    assert not of(graph, "machinelearningservices:OnlineEndpoint")
+
+
+def test_a_project_takes_its_stores_from_its_hub(declare: Declare) -> None:
+    hub = "/subscriptions/s/resourceGroups/hub/providers/Microsoft.MachineLearningServices/workspaces/hub"
+    graph = declare("dev", {"workspace": {"kind": "project", "hub_id": hub}})
+    workspace = of(graph, "machinelearningservices:Workspace")["workspace"]
+    assert workspace["hubResourceId"] == hub
+    assert not {"storageAccount", "keyVault", "managedNetwork"} & set(workspace)
+
+
+def test_a_gpu_pool_is_one_more_key(declare: Declare) -> None:
+    gpu = {"size": "Standard_NC4as_T4_v3", "max_instances": 1, "priority": "low_priority"}
+    nodes = of(declare("dev", {"compute": {"gpu": gpu}}), "machinelearningservices:Compute")["gpu"]
+    assert nodes["computeName"] == "gpu-cluster"
+    assert nodes["properties"]["properties"]["vmPriority"] == "LowPriority"
+
+
+def test_events_reach_a_queue_with_an_identity(declare: Declare) -> None:
+    graph = declare("dev", {"retraining": {"trigger": "event_grid"}})
+    [topic] = of(graph, "eventgrid:SystemTopic").values()
+    assert topic["topicType"] == "Microsoft.MachineLearningServices.Workspaces"
+    [subscription] = of(graph, "eventgrid:SystemTopicEventSubscription").values()
+    assert subscription["deliveryWithResourceIdentity"]["identity"] == {"type": "SystemAssigned"}
+    assert "grant-events-send" in of(graph, "authorization:RoleAssignment")
+
+
+def test_by_default_nothing_in_azure_calls_github(declare: Declare) -> None:
+    graph = declare("dev")
+    assert not of(graph, "eventgrid:SystemTopic")
+    assert "grant-retraining-reads-alerts" in of(graph, "authorization:RoleAssignment")
+
+
+def test_grafana_reads_and_has_no_keys(declare: Declare) -> None:
+    graph = declare("shared", {"platform": {"grafana": True}})
+    [grafana] = of(graph, "dashboard:Grafana").values()
+    assert grafana["properties"]["apiKey"] == "Disabled"
+    assert len(grafana["workspaceName"]) <= 23
+
+
+def test_a_landing_zones_own_zones_are_left_alone(declare: Declare) -> None:
+    edit = {"platform": {"private_dns_zones": False}}
+    assert not of(declare("shared", edit), "privatedns:PrivateZone")
+
+
+@pytest.mark.parametrize("create", ["true", "false"])
+def test_the_group_is_made_here_or_by_bootstrap(declare: Declare, create: str) -> None:
+    graph = declare("dev", config={"mlops-workload:createResourceGroup": create})
+    assert bool(of(graph, "resources:ResourceGroup")) is (create == "true")
+
+
+def test_the_monitors_workflow_can_sign_in_once_github_has_been_read(declare: Declare) -> None:
+    assert not of(declare("dev"), "managedidentity:FederatedIdentityCredential")
+    prefix = "repo:octo-org@1/octo-repo@2"
+    graph = declare("dev", config={"mlops-workload:subjectPrefix": prefix})
+    [credential] = of(graph, "managedidentity:FederatedIdentityCredential").values()
+    assert credential["subject"] == f"{prefix}:environment:dev"
+
+
+def test_a_group_of_people_gets_its_row_with_the_condition(
+    declare: Declare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from infra.mlops_infra import access
+
+    group = "11111111-2222-3333-4444-555555555555"
+    original = access.load_access
+
+    def with_group(root: Any) -> access.AccessMatrix:
+        matrix = original(root)
+        analyst = matrix.personas["data_analyst"]
+        principal = access.Principal(group=group)
+        row = analyst.model_copy(update={"principal": principal})
+        return matrix.model_copy(update={"personas": {**matrix.personas, "data_analyst": row}})
+
+    monkeypatch.setattr("infra.workload.program.load_access", with_group)
+    grants = {
+        name: inputs
+        for name, inputs in of(declare("dev"), "authorization:RoleAssignment").items()
+        if name.startswith("grant-data-analyst-")
+    }
+    assert len(grants) == 7
+    assert all(inputs["principalId"] == group for inputs in grants.values())
+    assert all(inputs["principalType"] == "Group" for inputs in grants.values())
+    assert "curated" in grants["grant-data-analyst-lake-storage-blob-data-contributor"]["condition"]
