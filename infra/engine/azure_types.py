@@ -35,6 +35,10 @@ class AzureType:
         The inputs that stand beside ``properties`` in the body of a request.
     renamed
         Inputs that are called otherwise in the body; a dotted name is nested.
+    flattened
+        Paths of nested objects that the SDK has flat, and the body has with ``properties`` of their own.
+    spelled
+        Names in the body of nested properties that are spelled otherwise there.
     replaces, immutable
         Properties that force a replacement by the provider's own list, and by Azure's refusal.
     """
@@ -44,6 +48,8 @@ class AzureType:
     api_version: str
     envelope: frozenset[str]
     renamed: Mapping[str, str]
+    flattened: frozenset[Path]
+    spelled: Mapping[Path, str]
     replaces: tuple[Path, ...]
     immutable: tuple[Path, ...]
 
@@ -95,6 +101,8 @@ def azure_types() -> Mapping[str, AzureType]:
             api_version=entry["api"],
             envelope=frozenset(entry["envelope"]),
             renamed=entry.get("renamed", {}),
+            flattened=frozenset(parse_path(text) for text in entry.get("flattened", ())),
+            spelled={parse_path(text): name for text, name in entry.get("spelled", {}).items()},
             replaces=tuple(parse_path(text) for text in entry.get("replaces", ())),
             immutable=tuple(parse_path(text) for text in entry.get("immutable", ())),
         )
