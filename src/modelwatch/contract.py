@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from modelwatch.columns import Kind
 from modelwatch.errors import ContractError
 from modelwatch.metrics import CATEGORICAL, NUMERICAL
+from modelwatch.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,13 +133,9 @@ class Contract(BaseModel):
         ContractError
             If the file is no YAML or no contract; the message says where.
         """
-        import yaml  # noqa: PLC0415
-
+        document = read_yaml(Path(path), "contract")
         try:
-            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
             return cls.model_validate(document)
-        except (OSError, yaml.YAMLError) as error:
-            raise ContractError("The contract cannot be read", where=str(path), got=str(error)) from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])

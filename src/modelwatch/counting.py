@@ -285,7 +285,8 @@ def _counts_within(index: IntArray, size: int) -> IntArray | None:
 
 def _window(low: float, high: float, drop: int) -> tuple[int, int]:
     """Return first code and number of codes of the numbers of one sign in [low, high]."""
-    codes = np.array([low, high], dtype=np.float32).view(np.uint32) >> drop
+    with np.errstate(over="ignore"):
+        codes = np.array([low, high]).astype(np.float32).view(np.uint32) >> drop
     first, last = int(codes.min()), int(codes.max())
     exponents = (np.array([first, last]) & ((1 << (31 - drop)) - 1)) >> (_FLOAT32_MANTISSA - drop)
     if exponents.min() < _FIRST_PLAIN_EXPONENT or exponents.max() >= _SPECIAL_EXPONENT:

@@ -62,7 +62,7 @@ def homogeneity(baseline: NumberArray, production: NumberArray) -> TestResult:
 
 
 def _pooled(table: FloatArray) -> FloatArray:
-    """Pool the bins of too few rows into one; where all are so, the smallest two at a time, down to two bins."""
+    """Pool bins of too few rows into one; where all are so, the smallest two at a time, down to two."""
     fewest = SMALLEST_EXPECTED * table.sum() / table.sum(axis=1).min()
     small = table.sum(axis=0) < fewest
     if small.sum() < 2:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from modelwatch.errors import ContractError, UsageError
 from modelwatch.metrics import METRICS, ROBUST, Family, require_definition
 from modelwatch.sources.windows import parse_duration
+from modelwatch.yaml_files import read_yaml
 
 # Short names that people write in `monitor.yaml`.
 SHORT_NAMES = {
@@ -230,10 +231,180 @@ class Monitor(_Model):
         ContractError
             If the file is no YAML or no monitor; the message says where.
         """
+        return cls.parse(read_yaml(Path(path), "monitor"), where=str(path))
+
+    @classmethod
+    def parse(cls, metric_id: str, written: Any) -> Threshold:
+        """Read ``0.1``, ``+0.02``, ``{min: 0.8}`` or ``{max: 0.2}``.
+
+        Raises
+        ------
+        UsageError
+            If the direction contradicts the metric's.
+        """
+        if isinstance(written, dict):
+            worse_below = METRICS[metric_id].breaches(0.0, 1.0)
+            (side, value), *rest = written.items() or [("", 0.0)]
+            if rest or side not in ("min", "max") or (side == "min") is not worse_below:
+                raise UsageError(
+                    "The bound contradicts the metric's direction",
+                    where=metric_id,
+                    got=written,
+                    expected="{min: …}" if worse_below else "{max: …}",
+                )
+            return cls(value=float(value))
+        relative = isinstance(written, str) and written.startswith("+")
+        return cls(value=float(written), above_baseline=relative)
+
+
+class Data(_Model):
+    """Where production data are in time."""
+
+    event_time: str | None = None
+    timezone: str | None = None
+    correlation_id: str = "correlationid"
+    window: str = "P1D"
+    offset: str = "P0D"
+    lateness: str = "PT0S"
+    min_rows: int | Literal["auto"] = "auto"
+
+    @field_validator("window", "offset", "lateness")
+    @classmethod
+    def _duration(cls, text: str) -> str:
+        parse_duration(text)
+        return text
+
+
+class Baseline(_Model):
+    """What production is compared with."""
+
+    asset: str | None = None
+    path: str | None = None
+    definition: str = ROBUST
+
+    @field_validator("definition")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return require_definition(name)
+
+
+class Segmentation(_Model):
+    """A column by whose values everything is measured once more."""
+
+    by: str
+    min_rows: int = 100
+
+
+class Top(_Model):
+    """The most important features only."""
+
+    top: Annotated[int, Field(ge=1)]
+
+
+class Signal(_Model):
+    """One group of measurements.
+
+    ``numeric`` and ``categorical`` name drift metrics, ``thresholds`` maps metrics (long or short names) to
+    bounds.
+    """
+
+    type: Literal[
+        "data_drift",
+        "prediction_drift",
+        "data_quality",
+        "feature_attribution_drift",
+        "model_performance",
+        "estimated_performance",
+        "fairness",
+        "multivariate_drift",
+        "training_serving_skew",
+        "operations",
+    ]
+    features: Literal["all"] | Top | tuple[str, ...] = "all"
+    numeric: str | tuple[str, ...] = "population_stability_index"
+    categorical: str | tuple[str, ...] = "jensen_shannon_distance"
+    thresholds: dict[str, Any] = Field(default_factory=dict)
+    positive: Any = 1
+    average: Literal["macro", "binary"] = "macro"
+    decision: float = 0.5
+    by: tuple[str, ...] = ()
+    label_lag: str = "P0D"
+    minimum_labels: int = 30
+    minimum_coverage: float = 0.0
+    alpha: float = 0.05
+    evidence: Literal["closed", "held_out"] = "closed"
+
+    @property
+    def bounds(self) -> dict[str, Threshold]:
+        """Thresholds by full metric id."""
+        return {
+            full_name(name): Threshold.parse(full_name(name), written)
+            for name, written in self.thresholds.items()
+        }
+
+    def metrics_for(self, kind: str) -> tuple[str, ...]:
+        """Return the drift metrics of numerical or categorical columns."""
+        named = self.numeric if kind == "numerical" else self.categorical
+        return tuple(full_name(name) for name in ((named,) if isinstance(named, str) else named))
+
+
+# Metrics that stand beside `type` in a signal, as `null_rate: +0.02` does, are thresholds.
+_FIELDS = frozenset(Signal.model_fields)
+
+
+class Monitor(_Model):
+    """The whole declaration.
+
+    Examples
+    --------
+    >>> Monitor.model_validate(
+    ...     {"monitor": "m", "signals": {"inputs": {"type": "data_drift", "psi": 0.2}}}
+    ... ).signals["inputs"].bounds["population_stability_index"].value
+    0.2
+    """
+
+    apiVersion: Literal["monitoring/v1"] = "monitoring/v1"  # noqa: N815  (the file's own key)
+    monitor: str
+    owner: str | None = None
+    description: str | None = None
+    data: Data = Data()
+    baseline: Baseline = Baseline()
+    contract: str | None = None
+    segments: tuple[Segmentation, ...] = ()
+    signals: dict[str, Signal]
+    rules: tuple[dict[str, Any], ...] = ()
+    budget: dict[str, Any] | None = None
+
+    @field_validator("signals", mode="before")
+    @classmethod
+    def _gather_thresholds(cls, signals: Any) -> Any:
+        if not isinstance(signals, dict):
+            return signals
+        gathered = {}
+        for name, written in signals.items():
+            if not isinstance(written, dict):
+                gathered[name] = written
+                continue
+            extra = {key: value for key, value in written.items() if key not in _FIELDS}
+            kept = {key: value for key, value in written.items() if key in _FIELDS}
+            for key, value in extra.items():
+                Threshold.parse(full_name(key), value)
+            gathered[name] = {**kept, "thresholds": {**kept.get("thresholds", {}), **extra}}
+        return gathered
+
+    @classmethod
+    def load(cls, path: str | Path) -> Monitor:
+        """Read a monitor from YAML.
+
+        Raises
+        ------
+        ContractError
+            If the file is no YAML or no monitor; the message says where.
+        """
         import yaml  # noqa: PLC0415
 
         try:
-            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            document = read_yaml(Path(path))
         except (OSError, yaml.YAMLError) as error:
             raise ContractError("The monitor cannot be read", where=str(path), got=str(error)) from error
         return cls.parse(document, where=str(path))
