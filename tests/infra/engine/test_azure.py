@@ -35,7 +35,7 @@ def test_every_type_says_where_it_is_kept() -> None:
     for kind in azure_types().values():
         assert kind.path.startswith(("/subscriptions/{subscriptionId}", "{"))
         assert re.fullmatch(r"\d{4}-\d{2}-\d{2}(-preview)?", kind.api_version)
-        assert re.fullmatch(r"[Mm]icrosoft\.\w+(/\w+)+", kind.arm_type)
+        assert re.fullmatch(r"[Mm]icrosoft\.\w+(/(\w+|{recordType}))+", kind.arm_type)
 
 
 @pytest.mark.parametrize(

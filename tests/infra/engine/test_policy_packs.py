@@ -27,7 +27,8 @@ def labelled(args):
 
 POLICIES = [
     ResourceValidationPolicy("size-limit", "Things are small.", small,
-        enforcement_level=EnforcementLevel.MANDATORY, severity=Severity.HIGH, config_schema=PolicyConfigSchema(properties={"limit": {"type": "number"}})),
+        enforcement_level=EnforcementLevel.MANDATORY, severity=Severity.HIGH,
+        config_schema=PolicyConfigSchema(properties={"limit": {"type": "number"}})),
     StackValidationPolicy("count", "Few things.", counted, enforcement_level=EnforcementLevel.ADVISORY),
     ResourceValidationPolicy("label", "Labels are whole.", remediate=labelled,
         enforcement_level=EnforcementLevel.REMEDIATE),
