@@ -141,7 +141,9 @@ def to_tree(result: Result) -> str:
 
 
 def _count(resources: Sequence[ResourceState]) -> str:
-    number = sum(one.custom and not one.type.startswith(PROVIDER_PREFIX) for one in resources)
+    number = sum(
+        one.custom and not one.external and not one.type.startswith(PROVIDER_PREFIX) for one in resources
+    )
     return f"{number} resource{'' if number == 1 else 's'}"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pulumi_policy as policy
 
-from infra.policy.catalog import RESOURCE_CHECKS, STACK_CHECKS, Waiver, level_of, waivers
+from infra.policy.catalog import ALL_CHECKS, Waiver, level_of, waivers
 from infra.policy.check import ResourceCheck, StackCheck, Subject
 from mlops.settings import load
 
@@ -84,8 +84,7 @@ def main() -> None:
     stack = pulumi.get_stack()
     environment = load(_SETTINGS_OF.get(stack, stack))
     waived = waivers(environment, datetime.now(UTC).date())
-    checks: tuple[ResourceCheck | StackCheck, ...] = (*RESOURCE_CHECKS, *STACK_CHECKS)
-    described = [(check, _metadata(check, environment.profile, waived)) for check in checks]
+    described = [(check, _metadata(check, environment.profile, waived)) for check in ALL_CHECKS]
     policy.PolicyPack(
         name="mlops-azure-ml",
         description="The production checks of machine learning on Azure.",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from infra.policy.check import ResourceCheck, StackCheck
     from mlops.settings import Environment
 
-__all__ = ["RESOURCE_CHECKS", "STACK_CHECKS", "Level", "Waiver", "level_of", "waivers"]
+__all__ = ["ALL_CHECKS", "RESOURCE_CHECKS", "STACK_CHECKS", "Level", "Waiver", "level_of", "waivers"]
 
 RESOURCE_CHECKS: Final[tuple[ResourceCheck, ...]] = (
     *machine_learning.CHECKS,
@@ -31,6 +31,7 @@ STACK_CHECKS: Final[tuple[StackCheck, ...]] = (
     *network.STACK_CHECKS,
     *governance.STACK_CHECKS,
 )
+ALL_CHECKS: Final[tuple[ResourceCheck | StackCheck, ...]] = (*RESOURCE_CHECKS, *STACK_CHECKS)
 
 Level = Literal["mandatory", "advisory"]
 
@@ -49,11 +50,10 @@ def waivers(environment: Environment, today: date) -> Mapping[str, Waiver]:
 
     An exception names a control of the settings; every check of that control is waived with it.
     """
-    checks: tuple[ResourceCheck | StackCheck, ...] = (*RESOURCE_CHECKS, *STACK_CHECKS)
     valid = {one.check: one for one in environment.exceptions if one.expires >= today}
     return {
         check.id: Waiver(check.id, valid[check.control].reason, valid[check.control].expires)
-        for check in checks
+        for check in ALL_CHECKS
         if check.control in valid
     }
 

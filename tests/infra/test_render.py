@@ -32,10 +32,10 @@ def test_a_stack_is_rendered_with_what_it_reads_and_without_a_secret(repository:
         (
             "dev (workload, 3 resources)",
             "├── azure-native:resources:ResourceGroup group = rg-dev",
+            "├── azure-native:managedidentity:UserAssignedIdentity identity = id",
             "├── mlops:data:Data data",
             "│   └── azure-native:storage:StorageAccount lake [protect]",
-            "├── pulumi:pulumi:StackReference organization/platform/shared",
-            "└── azure-native:managedidentity:UserAssignedIdentity identity = id",
+            "└── pulumi:pulumi:StackReference organization/platform/shared",
         )
     )
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from infra.engine.azure_types import azure_types
-from infra.policy.catalog import RESOURCE_CHECKS, STACK_CHECKS, level_of, waivers
+from infra.policy.catalog import ALL_CHECKS, RESOURCE_CHECKS, level_of, waivers
 from infra.policy.check import Subject
 from mlops.settings import load
 from mlops.settings.controls import CONTROLS
@@ -61,7 +61,7 @@ def test_every_check_has_a_case_and_every_case_a_check() -> None:
 
 
 def test_checks_are_described_and_their_types_exist() -> None:
-    ids = [check.id for check in (*RESOURCE_CHECKS, *STACK_CHECKS)]
+    ids = [check.id for check in ALL_CHECKS]
     assert len(ids) == len(set(ids))
     assert len(ids) >= 65
     for check in RESOURCE_CHECKS:
@@ -84,7 +84,7 @@ def test_a_project_takes_its_settings_from_its_hub() -> None:
 
 def test_controls_that_checks_name_are_those_of_the_settings() -> None:
     known = {control.check for control in (*CONTROLS, *INFRASTRUCTURE_CONTROLS)}
-    named = {check.control for check in (*RESOURCE_CHECKS, *STACK_CHECKS)} - {None}
+    named = {check.control for check in ALL_CHECKS} - {None}
     assert named <= known
 
 
