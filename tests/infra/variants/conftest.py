@@ -6,6 +6,7 @@ subprocess: a second per variant, where the engine takes several.
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -90,9 +91,14 @@ def _over(base: Mapping[str, Any], edit: Mapping[str, Any]) -> dict[str, Any]:
     return {**base, **edit, **{key: _over(base[key], edit[key]) for key in both}}
 
 
-@pytest.fixture
-def declare(tmp_path: Path) -> Declare:
-    """Return a function that runs a program over edited settings and returns what it declares."""
+@pytest.fixture(scope="session")
+def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
+    """Return a function that runs a program over edited settings and returns what it declares.
+
+    The same question is answered once: a program is run per distinct edit, not per test.
+    """
+    root = tmp_path_factory.mktemp("settings")
+    answers: dict[str, dict[str, ResourceState]] = {}
 
     def run(
         stack: str,
@@ -101,7 +107,10 @@ def declare(tmp_path: Path) -> Declare:
         replace: Mapping[str, Any] | None = None,
         config: Mapping[str, str] | None = None,
     ) -> dict[str, ResourceState]:
-        folder = tmp_path / "environments"
+        question = repr((stack, edit, replace, config))
+        if question in answers:
+            return answers[question]
+        folder = root / "environments"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         for path in (ROOT / "environments").glob("*.yaml"):
@@ -109,7 +118,8 @@ def declare(tmp_path: Path) -> Declare:
         target = folder / f"{stack if stack in {'dev', 'staging', 'prod'} else 'base'}.yaml"
         data = _over(yaml.safe_load(target.read_text("utf-8")), edit or {}) | dict(replace or {})
         target.write_text(yaml.safe_dump(data), "utf-8")
-        return _declared(stack, tmp_path, config or {})
+        answers[question] = _declared(stack, root, config or {})
+        return answers[question]
 
     return run
 
@@ -127,8 +137,10 @@ def _declared(stack: str, root: Path, config: Mapping[str, str]) -> dict[str, Re
     mocks.set_mocks(_Azure(), project=project, stack=stack, monitor=recorder, organization="organization")
     settings.set_root_resource(None)
     pulumi.runtime.set_all_config({f"{project}:root": str(root), **config})
+    gc.disable()  # as in each program's __main__.py
     try:
         _sync_await(run_in_stack(build))
     finally:
         settings.set_root_resource(None)
+        gc.enable()
     return recorder.declared

@@ -31,13 +31,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     "a stricter promise": {"endpoints": {"classical": {"slo": {"error_percent": 0.5}}}},
     "a louder silence": {"endpoints": {"classical": {"slo": {"silent_minutes": 30}}}},
     "more instances": {"endpoints": {"classical": {"autoscale": {"max_instances": 7}}}},
-    "no batch endpoint's rival": {"serving": {"sampling_rate": 0.5}},
+    "fewer samples": {"serving": {"sampling_rate": 0.5}},
     "another owner": {"endpoints": {"classical": {"owner": "data-science"}}},
     "another window": {"monitoring": {"maintenance": {"sunday-night": {"ends": "05:00:00"}}}},
     "heartbeats": {"monitoring": {"heartbeat_hours": 30}},
     "events in a queue": {"retraining": {"trigger": "event_grid"}},
 }
-REPLACED_ON_PURPOSE = {"another machine size": {"machinelearningservices:Compute::cpu"}}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +58,7 @@ def test_there_are_twenty() -> None:
     assert len(CHANGES) >= 20
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("change", CHANGES, ids=lambda name: name.replace(" ", "-"))
 def test_no_protected_resource_is_replaced_or_deleted(
     declare: Declare, provider: AzureNativeProvider, change: str
