@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from modelwatch.monitor import Monitor
     from modelwatch.profiles import ColumnProfile, Profile
     from modelwatch.profiling import profile
+    from modelwatch.refining import refined
     from modelwatch.results import Measurement, Status
     from modelwatch.running import run
     from modelwatch.sources.windows import Window
@@ -34,6 +35,7 @@ _HOMES = {
     "compare": "comparing",
     "measure": "measuring",
     "profile": "profiling",
+    "refined": "refining",
     "run": "running",
     "Monitor": "monitor",
     "Window": "sources.windows",
@@ -55,6 +57,7 @@ __all__ = [
     "compare",
     "measure",
     "profile",
+    "refined",
     "run",
 ]
 
