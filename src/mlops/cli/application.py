@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
 
 __all__ = ["application", "run"]
+
+_FREE_SPACE: Final = "free space on the disk, then run the same command again"
+_NEXT_STEPS: Final = {
+    "InsufficientStorage": _FREE_SPACE,
+    "StorageAccountCapacityExceeded": _FREE_SPACE,
+    "QuotaExceeded": "ask for more quota, or choose another size in environments/<env>.yaml",
+    "AuthorizationFailed": "ask for the role that the message names",
+    "ExpiredAuthenticationToken": "az login",
+}
 
 
 def application() -> typer.Typer:
@@ -103,6 +112,7 @@ def _from_sdk(error: Exception) -> ProjectError | None:
             "The control plane refused a request.",
             where=_address(error),
             got=f"{error.status_code} {code or error.reason}: {message}",
+            next_step=_NEXT_STEPS.get(str(code or getattr(error, "error_code", None))),
         )
     if isinstance(error, (AzureError, MlException, OSError)):
         return ControlPlaneError("The control plane could not do what was asked.", got=message)
