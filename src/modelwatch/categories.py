@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+
+from modelwatch.columns import null_positions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import pyarrow as pa
-
-    from modelwatch.arrays import AnyArray
+    from modelwatch.arrays import AnyArray, IntArray
+    from modelwatch.counting import Scratch
 
 LIMIT = 1 << 14
 # Free text is told apart by its beginning and its hash: a profile is no place for documents.
@@ -82,29 +84,58 @@ def hashes(names: Sequence[str] | AnyArray) -> AnyArray:
 
 
 class CategoryCounter:
-    """Counts of one column of categories, fed block by block."""
+    """Counts of one column of categories, fed block by block.
 
-    def __init__(self) -> None:
+    Each block has a dictionary of its own. They wait together, so that their names are matched by Arrow in
+    one go rather than one by one in Python.
+    """
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
         self._counts: dict[str, int] = {}
         self._overflow = 0
         self._horizon: int | None = None
+        self._waiting: list[tuple[pa.Array, IntArray]] = []
+        self._waiting_names = 0
 
     def add(self, array: pa.Array) -> None:
         """Count a string array, plain or dictionary-encoded; nulls are passed over."""
-        import pyarrow as pa  # noqa: PLC0415
-
         encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-        indices, dictionary = encoded.indices, encoded.dictionary
-        if indices.null_count:
-            indices = indices.drop_null()
-        counts = np.bincount(indices.to_numpy(zero_copy_only=False), minlength=len(dictionary))
-        self.add_counts(dictionary, counts)
+        codes, names = encoded.indices, encoded.dictionary
+        index = self._scratch.index(len(codes))
+        if pa.types.is_int32(codes.type):
+            index[:] = np.frombuffer(codes.buffers()[1], dtype=np.int32)[codes.offset :][: len(codes)]
+        else:
+            index[:] = codes.fill_null(0).to_numpy(zero_copy_only=False)
+        if codes.null_count:
+            index[null_positions(codes)] = len(names)
+        counts = np.bincount(index, minlength=len(names) + 1)[: len(names)]
+        self._waiting.append((names.cast(pa.string()), counts))
+        self._waiting_names += len(names)
+        if self._waiting_names > 8 * LIMIT:
+            self._settle()
 
-    def add_counts(self, names: pa.Array, counts: AnyArray) -> None:
-        """Add ``counts`` (shape ``(d,)``) rows of each of ``names``; names may repeat."""
+    def result(self) -> CategoryCounts:
+        """Return all that was counted."""
+        self._settle()
+        return bounded(self._counts, self._overflow)
+
+    def _settle(self) -> None:
+        """Add up what waits, and keep no more categories than the limit allows."""
+        if not self._waiting:
+            return
+        names = pa.concat_arrays([names for names, _ in self._waiting]).dictionary_encode()
+        counts = np.concatenate([counts for _, counts in self._waiting])
+        self._waiting, self._waiting_names = [], 0
+        # Sums of counts below 2**53 are exact in doubles.
+        codes = names.indices.fill_null(len(names.dictionary)).to_numpy(zero_copy_only=False)
+        totals = np.bincount(codes, weights=counts, minlength=len(names.dictionary) + 1).astype(np.int64)
+        self._add(names.dictionary, totals[: len(names.dictionary)])
+
+    def _add(self, names: pa.Array, counts: IntArray) -> None:
         if self._horizon is not None:
             texts = np.array([_shortened(name) for name in names.to_pylist()], dtype=object)
-            near = hashes(texts) <= self._horizon if len(texts) else np.zeros(0, dtype=np.bool_)
+            near = hashes(texts) <= self._horizon
             self._overflow += int(counts[~near].sum())
             pairs = zip(texts[near].tolist(), counts[near].tolist(), strict=True)
         else:
@@ -114,16 +145,9 @@ class CategoryCounter:
                 name = raw if len(raw) <= LONGEST else _shortened(raw)
                 self._counts[name] = self._counts.get(name, 0) + rows
         if len(self._counts) > 2 * LIMIT:
-            self._bound()
-
-    def result(self) -> CategoryCounts:
-        """Return all that was counted."""
-        return bounded(self._counts, self._overflow)
-
-    def _bound(self) -> None:
-        kept = bounded(self._counts, self._overflow)
-        self._counts, self._overflow = dict(kept.counts), kept.overflow
-        self._horizon = int(hashes(list(self._counts)).max())
+            kept = bounded(self._counts, self._overflow)
+            self._counts, self._overflow = dict(kept.counts), kept.overflow
+            self._horizon = int(hashes(list(self._counts)).max())
 
 
 def _shortened(name: str) -> str:

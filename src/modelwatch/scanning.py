@@ -62,7 +62,7 @@ class ColumnScanner:
         self._low: Number | None = None
         self._high: Number | None = None
         self._numbers = NumberCounter(scratch) if self._kind in (Kind.NUMBER, Kind.TIME) else None
-        self._categories = CategoryCounter() if self._kind in (Kind.TEXT, Kind.BOOLEAN) else None
+        self._categories = CategoryCounter(scratch) if self._kind in (Kind.TEXT, Kind.BOOLEAN) else None
         self._whole = is_integer(data_type) or self._kind is Kind.TIME
         self._scratch = scratch
         self._waiting: list[pa.Array] = []
