@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.engine import masked, run
+from infra.engine.project import load_project
 from infra.engine.providers import PROVIDER_PREFIX
 from infra.engine.urn import STACK_TYPE
 from mlops.errors import UsageError, nearest
 from mlops.settings import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from infra.engine import PolicyPack, ResourceState, Result
 
-__all__ = ["STACKS", "StackProgram", "render", "to_documents", "to_tree"]
+__all__ = ["STACKS", "StackProgram", "program_of", "render", "to_documents", "to_tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +69,46 @@ def render(
         A program failed, or a mandatory policy said no.
     """
     program = program_of(stack)
-    references = {}
-    for name in program.reads:
-        read = render(name, root=root)
-        references[f"organization/{read.project}/{read.stack}"] = read.outputs
-    result = run(
-        root / program.folder,
-        program.stack,
-        operation="up",
-        stack_references=references,
-        config=config,
-        policy_packs=policy_packs,
-        python_path=(root, root / "src"),
-        collect_violations=collect_violations,
-    )
+    # The stack starts while those that it reads are still running; it waits where it asks for them.
+    with ThreadPoolExecutor(max_workers=len(program.reads) or 1) as pool:
+        reads = {_full_name(name, root): pool.submit(render, name, root=root) for name in program.reads}
+        result = run(
+            root / program.folder,
+            program.stack,
+            operation="up",
+            stack_references=_OutputsToCome(reads),
+            config=config,
+            policy_packs=policy_packs,
+            python_path=(root, root / "src"),
+            collect_violations=collect_violations,
+        )
     refused = {str(one) for one in result.violations if one.level == "mandatory"}
     only_refused = all(one.message in refused for one in result.errors)
     return result if collect_violations and only_refused else result.require()
+
+
+class _OutputsToCome(Mapping[str, Mapping[str, Any]]):
+    """The outputs of stacks that are being rendered."""
+
+    def __init__(self, results: Mapping[str, Future[Result]]) -> None:
+        self._results = results
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        return self._results[name].result().outputs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._results
+
+
+def _full_name(stack: str, root: Path) -> str:
+    program = program_of(stack)
+    return f"organization/{load_project(root / program.folder, program.stack).name}/{program.stack}"
 
 
 def program_of(stack: str) -> StackProgram:

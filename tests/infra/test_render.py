@@ -46,10 +46,11 @@ def test_a_stack_that_does_not_exist_is_refused_with_the_nearest() -> None:
     assert refused.value.next_step == "mlops infra render prod"
 
 
-def test_a_program_that_fails_says_where(repository: Path) -> None:
+@pytest.mark.parametrize("stack", ["shared", "dev"])
+def test_a_program_that_fails_says_where(repository: Path, stack: str) -> None:
     (repository / "infra" / "platform" / "__main__.py").write_text("import pulumi\n\n1 / 0\n")
     with pytest.raises(DeploymentFailedError, match=r"__main__\.py:3: ZeroDivisionError"):
-        render("shared", root=repository)
+        render(stack, root=repository)
 
 
 def test_every_stack_has_its_program() -> None:
