@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pulumi_azure_native as azure_native
 import pytest
 
 from infra.engine import run
+from infra.mlops_infra.billed import alert_counts, private_endpoint_count
 from infra.mlops_infra.components.governance import BASELINE
 from infra.mlops_infra.monitors import MONITORS, monitors_of
 from infra.mlops_infra.tags import TAGGED
@@ -240,3 +242,19 @@ def test_no_key_reaches_azure_in_pythons_spelling(graphs: dict[str, Graph], stac
     for item in graphs[stack].azure:
         snake = {key for key in keys(item["inputs"]) if re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", key)}
         assert not snake, (item["name"], snake)
+
+
+@pytest.mark.parametrize("stack", ENVIRONMENTS)
+def test_what_is_billed_by_the_piece_is_what_is_declared(graphs: dict[str, Graph], stack: str) -> None:
+    graph, environment = graphs[stack], load(stack)
+    metrics, logs = alert_counts(environment)
+    assert len(graph.of("monitor:MetricAlert")) == metrics
+    frequencies = Counter(
+        item["inputs"]["evaluationFrequency"] for item in graph.of("monitor:ScheduledQueryRule")
+    )
+    assert frequencies == logs
+    rules = graph.of("machinelearningservices:ManagedNetworkSettingsRule")
+    inside = [item for item in rules if item["inputs"]["properties"]["type"] == "PrivateEndpoint"]
+    # Azure adds four rules for the workspace's own stores.
+    own = len(graph.of("network:PrivateEndpoint")) + len(inside)
+    assert private_endpoint_count(environment) == (own + 4 if environment.private else 0)
