@@ -33,7 +33,7 @@ def _metadata(
     check: ResourceCheck | StackCheck, profile: str, waived: Mapping[str, Waiver]
 ) -> dict[str, Any]:
     waiver = waived.get(check.id)
-    note = f" Waived until {waiver.expires.isoformat()}: {waiver.reason}" if waiver else ""
+    note = _note(waiver) if waiver else ""
     return {
         "name": check.id,
         "description": f"{check.title} {check.remediation}{note}",
@@ -43,6 +43,11 @@ def _metadata(
         "remediation_steps": check.remediation,
         "framework": policy.PolicyComplianceFramework(reference=check.source),
     }
+
+
+def _note(waiver: Waiver) -> str:
+    until = f" until {waiver.expires.isoformat()}" if waiver.expires else ""
+    return f" Waived{until}: {waiver.reason}"
 
 
 def _resource_policy(check: ResourceCheck, metadata: Mapping[str, Any]) -> policy.ResourceValidationPolicy:
@@ -83,7 +88,7 @@ def main() -> None:
     """Serve the pack; ends when Pulumi ends it."""
     stack = pulumi.get_stack()
     environment = load(_SETTINGS_OF.get(stack, stack))
-    waived = waivers(environment, datetime.now(UTC).date())
+    waived = waivers(environment, stack, datetime.now(UTC).date())
     described = [(check, _metadata(check, environment.profile, waived)) for check in ALL_CHECKS]
     policy.PolicyPack(
         name="mlops-azure-ml",

@@ -93,13 +93,20 @@ def test_an_exception_waives_its_checks_until_it_expires() -> None:
         check="private-network", reason="A migration that ends in spring.", expires=date(2027, 3, 1)
     )
     environment = load("prod").model_copy(update={"exceptions": (exception,)})
-    waived = waivers(environment, date(2027, 3, 1))
+    waived = waivers(environment, "prod", date(2027, 3, 1))
     assert {"storage-private", "vault-private", "ml-workspace-private"} <= set(waived)
     assert waived["storage-private"].reason == exception.reason
     assert "storage-tls" not in waived
-    assert waivers(environment, date(2027, 3, 2)) == {}
+    assert waivers(environment, "prod", date(2027, 3, 2)) == {}
     private, tls = CHECKS["storage-private"], CHECKS["storage-tls"]
     assert level_of(private, "prod", waived) == "advisory"
     assert level_of(private, "prod", {}) == "mandatory"
     assert level_of(tls, "prod", waived) == "mandatory"
     assert level_of(tls, "dev", {}) == level_of(tls, "staging", {}) == "advisory"
+
+
+def test_bootstrap_is_excepted_by_name_from_what_it_comes_before() -> None:
+    waived = waivers(load("prod"), "bootstrap", date(2027, 3, 1))
+    assert set(waived) < {check.id for check in ALL_CHECKS}
+    assert "storage-no-shared-key" not in waived
+    assert all(waiver.reason for waiver in waived.values())
