@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 DRIFT_METRICS = tuple(name for name, entry in METRICS.items() if entry.family is Family.DRIFT)
 PROFILE_METRICS = (*DRIFT_METRICS, *PROFILED_QUALITY, "schema_change")
 # Columns of these roles differ between any two windows by nature.
-_INCOMPARABLE = frozenset({Role.IDENTIFIER, Role.EVENT_TIME, Role.IGNORED})
+_INCOMPARABLE = frozenset({Role.IDENTIFIER, Role.EVENT_TIME})
+_ALWAYS = ("null_value_rate", "data_type_error_rate", "schema_change")
 
 
 def compare(
@@ -90,7 +91,7 @@ def compare(
     found = list(_schema_measurements(baseline, production, definition)) if "schema_change" in names else []
     for name, column in baseline.columns.items():
         declared = contract.get(name) if contract else None
-        if declared is not None and declared.role in _INCOMPARABLE:
+        if declared is not None and declared.role is Role.IGNORED:
             continue
         compared_as = declared.compared_as if declared else _compared_as(column, definition)
         entries = [
@@ -98,6 +99,8 @@ def compare(
             for entry in wanted
             if _applies(entry, compared_as, definition, explicit=metrics is not None)
         ]
+        if declared is not None and declared.role in _INCOMPARABLE:
+            entries = [entry for entry in entries if entry.id in _ALWAYS]
         if name not in production.columns:
             # The change itself is told once, by the schema measurements.
             found += [

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelwatch import signals
-from modelwatch.contract import Contract
+from modelwatch.contract import Contract, Role
 from modelwatch.errors import SourceError
 from modelwatch.monitor import PROFILED, Monitor
 from modelwatch.performance.labels import join_labels
@@ -173,7 +173,9 @@ def _read(  # noqa: PLR0917
     extras: Mapping[str, Any],
 ) -> Inputs:
     reference, reference_rows = _baseline(baseline, contract, rows=_needs_rows(monitor, labels))
-    contract = contract or Contract.infer(reference, timezone=monitor.data.timezone)
+    contract = contract or Contract.infer(
+        reference, roles=_roles(monitor, reference), timezone=monitor.data.timezone
+    )
     checked = reference
     if reference_rows is not None:
         checked = profile(reference_rows, contract=contract)
@@ -187,6 +189,15 @@ def _read(  # noqa: PLR0917
     if labels is not None and rows is not None:
         joined = join_labels(rows, as_table(labels), monitor.data.correlation_id)
     return Inputs(contract, checked, found, reference_rows, rows, joined, window, extras)
+
+
+def _roles(monitor: Monitor, baseline: Profile) -> dict[str, Role]:
+    """Return the roles of columns that the monitor itself names."""
+    named = {segmentation.by: Role.SEGMENT for segmentation in monitor.segments}
+    named[monitor.data.correlation_id] = Role.IDENTIFIER
+    if monitor.data.event_time is not None:
+        named[monitor.data.event_time] = Role.EVENT_TIME
+    return {name: role for name, role in named.items() if name in baseline.columns}
 
 
 def _needs_rows(monitor: Monitor, labels: Any) -> bool:

@@ -1,0 +1,50 @@
+"""Contracts and monitors: inferred, kept, refused with the place of what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from modelwatch import Contract, Monitor, Role, profile
+from modelwatch.errors import ContractError
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("monitor: m\nsignals: {x: {type: data_drift, psy: 0.2}}", "psy"),
+        ("monitor: m\nsignals: {x: {type: nothing}}", "type"),
+        ("monitor: m\nsignals: {x: {type: data_drift}}\nsurprise: 1", "surprise"),
+        ("monitor: m\ndata: {window: 1 day}\nsignals: {x: {type: data_drift}}", "ISO 8601"),
+        ("monitor: [", "cannot be read"),
+    ],
+)
+def test_a_wrong_monitor_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "monitor.yaml"
+    path.write_text(text)
+    with pytest.raises(ContractError, match=message) as raised:
+        Monitor.load(path)
+    assert str(path) in str(raised.value)
+
+
+def test_a_contract_is_inferred_kept_and_enforced(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"id": [f"r{i}" for i in range(200)], "age": np.arange(200) % 60, "city": ["A, B", "C"] * 100}
+    )
+    contract = Contract.infer(profile(frame), roles={"age": "feature"}, timezone="UTC")
+    assert contract["id"].role is Role.IDENTIFIER
+    assert (contract["age"].minimum, contract["age"].maximum, contract["age"].type) == (0, 59, "integer")
+    assert contract["city"].allowed == ("A, B", "C")
+    contract.save(tmp_path / "contract.yaml")
+    assert Contract.load(tmp_path / "contract.yaml") == contract
+    checked = profile(frame.assign(age=frame["age"] + 5, city="A"), contract=contract)
+    assert checked.columns["age"].out_of_range == int(((frame["age"] + 5) > 59).sum())
+    assert checked.columns["city"].out_of_range == 200
+    (tmp_path / "contract.yaml").write_text("columns: [{name: x, type: number, minimum: 3, maximum: 1}]")
+    with pytest.raises(ContractError, match="above maximum"):
+        Contract.load(tmp_path / "contract.yaml")
+    with pytest.raises(ContractError, match="Unknown column"):
+        contract["agee"]
