@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -88,12 +89,13 @@ def diff(stack: str, base: str, *, root: Path = ROOT) -> StackDiff:
         One of the two cannot be rendered.
     """
     program = program_of(stack)
-    new = render(stack, root=root).resources
-    with tempfile.TemporaryDirectory(prefix="mlops-base-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mlops-base-") as folder, ThreadPoolExecutor(1) as pool:
         checkout = Path(folder)
         _extract(base, root, checkout)
+        head = pool.submit(render, stack, root=root)
         exists = (checkout / program.folder / "Pulumi.yaml").is_file()
         old = render(stack, root=checkout).resources if exists else ()
+        new = head.result().resources
     found, unchanged = compare(old, new)
     return StackDiff(stack, base, found, unchanged)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.engine import MASK, DeploymentFailedError
+from infra.engine import MASK, DeploymentFailedError, run
 from infra.render import STACKS, render, to_documents, to_tree
 from mlops.errors import UsageError
 from mlops.settings import ROOT
@@ -57,3 +57,20 @@ def test_every_stack_has_its_program() -> None:
     for program in STACKS.values():
         assert (ROOT / program.folder / "Pulumi.yaml").is_file()
         assert set(program.reads) <= set(STACKS)
+
+
+def test_rendering_imports_the_modules_of_azure_that_are_used_and_no_other(tmp_path: Path) -> None:
+    program = ROOT / "infra" / "platform"
+    (tmp_path / "Pulumi.yaml").write_text("name: mlops-platform\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(
+        "import runpy, sys\n"
+        f"runpy.run_path({str(program)!r}, run_name='__main__')\n"
+        # Placeholders of all modules are there; those that were loaded have modules of their own.
+        "loaded = {name.split('.')[1] for name in sys.modules if name.startswith('pulumi_azure_native.')"
+        " and name.endswith('.outputs')}\n"
+        "print('modules', *sorted(loaded))\n"
+    )
+    result = run(tmp_path, "shared", operation="up").require()
+    used = {one.type.split(":")[1] for one in result.resources if one.type.startswith("azure-native:")}
+    (printed,) = [one.message for one in result.diagnostics if one.message.startswith("modules ")]
+    assert set(printed.split()[1:]) == used
