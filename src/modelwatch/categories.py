@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from modelwatch.arrays import AnyArray, IntArray
-    from modelwatch.counting import Scratch
+    from modelwatch.scratch import Scratch
 
 LIMIT = 1 << 14
 # Free text is told apart by its beginning and its hash: a profile is no place for documents.

@@ -7,10 +7,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from modelwatch.counting import Scratch
 from modelwatch.errors import SourceError
 from modelwatch.profiles import ColumnProfile, Profile
 from modelwatch.scanning import ColumnScanner
+from modelwatch.scratch import Scratch
 from modelwatch.sources.opening import ColumnSource, open_source
 from modelwatch.sources.text_files import ReadAgain
 

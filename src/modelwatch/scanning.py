@@ -21,12 +21,13 @@ from modelwatch.columns import (
     texts,
     type_name,
 )
-from modelwatch.counting import BLOCK, NumberCounter, Scratch
+from modelwatch.counting import BLOCK, NumberCounter
 from modelwatch.profiles import ColumnProfile, Number, plain_number
 
 if TYPE_CHECKING:
     from modelwatch.arrays import FloatArray, IntArray
     from modelwatch.contract import ColumnContract
+    from modelwatch.scratch import Scratch
 
 
 class Bounds(NamedTuple):

@@ -16,8 +16,9 @@ from hypothesis.extra.numpy import arrays
 from modelwatch import AZUREML, ROBUST, compare, measure, profile
 from modelwatch.categories import CategoryCounts, bounded
 from modelwatch.cells import LIMIT, Cells, coarsened, edges_of, keys_of
-from modelwatch.counting import NumberCounter, Scratch
+from modelwatch.counting import NumberCounter
 from modelwatch.distances import jensen_shannon_distance
+from modelwatch.scratch import Scratch
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=64)
 ORDINARY = st.floats(-1e6, 1e6, allow_subnormal=False)
