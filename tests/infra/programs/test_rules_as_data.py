@@ -48,7 +48,7 @@ def test_cpu_is_a_metric_of_the_deployment_alone() -> None:
 def test_queries_are_pipelines_over_one_table_and_balanced(query: str) -> None:
     assert query.count("(") == query.count(")")
     assert query.count("'") % 2 == 0
-    table = query.split()[0]
+    table = query.split(maxsplit=1)[0]
     assert table in {*TABLES, "AmlOnlineEndpointTrafficLog", "AzureMetrics"}
     ours = TABLES.get(table)
     if ours:

@@ -93,8 +93,10 @@ def test_a_program_declares_nothing_before_it_refuses(root: Path) -> None:
             declared.append(args.typ)
             return args.name, {}
 
-        def call(self, args: pulumi.runtime.MockCallArgs) -> dict[Any, Any]:
-            return {}
+        def call(
+            self, args: pulumi.runtime.MockCallArgs
+        ) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+            return {}, None
 
     for program, project, stack in (
         (build, "mlops-platform", "shared"),

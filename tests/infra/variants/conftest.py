@@ -57,8 +57,8 @@ class _Azure(mocks.Mocks):
             return args.name, dict(args.inputs)
         return self.provider.create(args.typ, args.name, args.inputs)
 
-    def call(self, args: mocks.MockCallArgs) -> dict[Any, Any]:
-        return {}
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, None
 
 
 class _Recorder(mocks.MockMonitor):
@@ -69,7 +69,7 @@ class _Recorder(mocks.MockMonitor):
         self.declared: dict[str, ResourceState] = {}
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
-        response = super().RegisterResource(request)
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type.startswith("azure-native:"):
             key = f"{request.type.removeprefix('azure-native:')}::{request.name}"
             assert key not in self.declared, f"declared twice: {key}"
@@ -135,12 +135,12 @@ def _declared(stack: str, root: Path, config: Mapping[str, str]) -> dict[str, Re
         project = "mlops-workload"
     recorder = _Recorder()
     mocks.set_mocks(_Azure(), project=project, stack=stack, monitor=recorder, organization="organization")
-    settings.set_root_resource(None)
+    settings.set_root_resource(None)  # type: ignore[arg-type]
     pulumi.runtime.set_all_config({f"{project}:root": str(root), **config})
     gc.disable()  # as in each program's __main__.py
     try:
         _sync_await(run_in_stack(build))
     finally:
-        settings.set_root_resource(None)
+        settings.set_root_resource(None)  # type: ignore[arg-type]
         gc.enable()
     return recorder.declared

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.engine.azure_native import AzureNativeProvider
-from tests.infra.variants.conftest import ZERO
 
 if TYPE_CHECKING:
     from infra.engine import ResourceState
     from tests.infra.variants.conftest import Declare
 
+ZERO = "00000000-0000-0000-0000-000000000000"
 CHANGES: dict[str, dict[str, Any]] = {
     "more machines": {"compute": {"cpu": {"max_instances": 5}}},
     "another machine size": {"compute": {"cpu": {"size": "Standard_D4s_v3"}}},
