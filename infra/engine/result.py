@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from infra.engine.errors import DeploymentFailedError
 from infra.engine.steps import summary
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from infra.engine.steps import Diagnostic, Step
 
 __all__ = ["OperationName", "Result"]
+
+_DEFAULT_PROVIDER: Final = re.compile(r"::pulumi:providers:[^:]+::default(_|$)")
 
 OperationName = Literal["preview", "up", "destroy"]
 
@@ -55,8 +58,8 @@ class Result:
 
     @property
     def summary(self) -> dict[str, int]:
-        """The number of resources by operation."""
-        return summary(step for step in self.steps if "::pulumi:providers:" not in step.urn)
+        """The number of resources by operation, without the providers that nobody asked for."""
+        return summary(step for step in self.steps if not _DEFAULT_PROVIDER.search(step.urn))
 
     @property
     def changed(self) -> bool:

@@ -196,5 +196,5 @@ def test_azure_programs_run_with_providers_functions_and_ids(program: Program) -
     assert result.resource("identity").inputs["location"] == "westeurope"
     assert result.resource("grant").inputs["scope"] == group
     assert result.resource("found").external
-    assert program().require().summary == {"read": 1, "same": 4}
-    assert program("destroy").require().summary == {"delete": 4, "read-discard": 1}
+    assert program().require().summary == {"read": 1, "same": 5}
+    assert program("destroy").require().summary == {"delete": 5, "read-discard": 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from google.protobuf import json_format
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.engine.properties import (
@@ -39,6 +39,7 @@ objects = st.dictionaries(st.text(min_size=1, max_size=4), values, max_size=4)
 
 
 @given(objects)
+@settings(deadline=None)
 def test_values_survive_the_wire_and_numbers_stay_whole(value: dict[str, object]) -> None:
     back = from_struct(to_struct(value))
     assert back == value
@@ -47,6 +48,7 @@ def test_values_survive_the_wire_and_numbers_stay_whole(value: dict[str, object]
 
 
 @given(objects)
+@settings(deadline=None)
 def test_what_may_be_shown_is_json_without_a_secret(value: dict[str, object]) -> None:
     hidden = {"word": Secret("do-not-show-this"), "value": value}
     text = json.dumps(masked(hidden))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.engine.properties import UNKNOWN, Secret
@@ -29,16 +29,19 @@ objects = st.dictionaries(keys, values, max_size=4)
 
 
 @given(st.lists(keys.filter(lambda key: key != "*") | st.integers(0, 9), min_size=1, max_size=4))
+@settings(deadline=None)
 def test_a_path_reads_back_as_it_was_written(steps: list[str | int]) -> None:
     assert parse_path(format_path(tuple(steps))) == tuple(steps)
 
 
 @given(objects)
+@settings(deadline=None)
 def test_nothing_differs_from_itself(value: dict[str, Any]) -> None:
     assert changes(value, value) == ()
 
 
 @given(objects, objects)
+@settings(deadline=None)
 def test_what_differs_is_found_at_paths_that_hold_it(old: dict[str, Any], new: dict[str, Any]) -> None:
     found = changes(old, new)
     assert bool(found) == (repr(old) != repr(new) and _normal(old) != _normal(new))
@@ -48,6 +51,7 @@ def test_what_differs_is_found_at_paths_that_hold_it(old: dict[str, Any], new: d
 
 
 @given(objects, objects)
+@settings(deadline=None)
 def test_restoring_a_key_ends_its_difference(old: dict[str, Any], new: dict[str, Any]) -> None:
     for key in {*old, *new}:
         restored = restore(new, old, (key,))
