@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["to_body", "to_template"]
 
 _SCHEMA: Final = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+_ENVELOPE_ONLY: Final = {"Microsoft.ManagedIdentity/userAssignedIdentities"}
 # What stands beside `properties` in a nested object that has them.
 _NESTED_ENVELOPE: Final = {
     "endpointType",
@@ -59,8 +60,9 @@ def to_body(resource: ResourceState) -> dict[str, Any]:
             body[name] = converted
         else:
             _place(properties, kind.renamed.get(name, name), converted)
-    # Azure wants the key even where it has nothing to say.
-    return {**body, "properties": {**body.get("properties", {}), **properties}}
+    properties = {**body.get("properties", {}), **properties}
+    # Azure wants the key even where it has nothing to say, but for what is an envelope alone.
+    return {**body, "properties": properties} if properties or kind.arm_type not in _ENVELOPE_ONLY else body
 
 
 def to_template(resources: Iterable[ResourceState]) -> dict[str, Any]:
