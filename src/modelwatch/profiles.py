@@ -246,4 +246,5 @@ def plain_number(value: object) -> Number | None:
     if isinstance(value, int):
         return int(value)
     number = float(value)  # type: ignore[arg-type]
-    return number if math.isfinite(number) else None
+    # Parquet footers write a smallest zero as -0.0, which is no other number.
+    return number + 0.0 if math.isfinite(number) else None
