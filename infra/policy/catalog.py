@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from infra.policy import governance, machine_learning, monitoring, network, secrets, storage
+from infra.policy import governance, images, machine_learning, monitoring, network, storage, vaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,8 @@ __all__ = ["ALL_CHECKS", "RESOURCE_CHECKS", "STACK_CHECKS", "Level", "Waiver", "
 RESOURCE_CHECKS: Final[tuple[ResourceCheck, ...]] = (
     *machine_learning.CHECKS,
     *storage.CHECKS,
-    *secrets.CHECKS,
+    *vaults.CHECKS,
+    *images.CHECKS,
     *monitoring.CHECKS,
     *network.CHECKS,
     *governance.CHECKS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,9 @@ def test_the_stack_decides_whether_it_stops(tmp_path: Path, stack: str, level: s
     assert "governance-protect" not in found
     assert {"storage-zone-redundant", "storage-lifecycle", "diagnostics-everywhere"} & set(found)
     assert result.failed is (level == "mandatory")
+
+
+def test_no_module_of_the_pack_hides_one_of_pythons_own() -> None:
+    # Pulumi puts the pack's folder first on the path.
+    modules = {path.stem for path in (ROOT / "infra" / "policy").glob("*.py")}
+    assert not modules & sys.stdlib_module_names - {"__init__", "__main__"}
