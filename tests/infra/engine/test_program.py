@@ -163,6 +163,20 @@ def test_outputs_that_wait_for_each_other_do_not_wait_for_ever(program: Program)
     assert "did not end within 2.5 seconds" in error.message
 
 
+def test_resources_that_register_side_by_side_come_in_one_order(program: Program) -> None:
+    program.write(
+        """
+        things = [Thing(f"t{number}", size=number) for number in range(40)]
+        for number, one in enumerate(things):
+            Thing(f"u{number}", size=one.size.apply(lambda size: size + 1))
+        """
+    )
+    first, second = program(keep=False).require(), program(keep=False).require()
+    assert first.summary == {"create": 81}
+    assert [one.urn for one in first.resources] == [one.urn for one in second.resources]
+    assert first.resource("u7").inputs == {"size": 8}
+
+
 def test_azure_programs_run_with_providers_functions_and_ids(program: Program) -> None:
     program.write(
         """
