@@ -27,7 +27,13 @@ __all__ = ["Foundation", "build_foundation"]
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
-    """What the workspace stands on."""
+    """What the workspace stands on.
+
+    Parameters
+    ----------
+    stores
+        The resources behind the services of the access matrix.
+    """
 
     network: EnvironmentNetwork | None
     storage: StorageArea
@@ -40,15 +46,7 @@ class Foundation:
     serving_identity: Identity
     identity_roles: Access
     serving_roles: ServingAccess
-
-    @property
-    def stores(self) -> dict[str, Mapping[str, pulumi.Input[str]]]:
-        """The resources behind the services of the access matrix."""
-        return {
-            "key_vault": {"vault": self.secrets.id},
-            "container_registry": {"images": self.images.id},
-            "storage": {"storage": self.storage.id, "lake": self.lake.id},
-        }
+    stores: Mapping[str, Mapping[str, pulumi.Input[str]]]
 
     def contract(self) -> dict[str, Any]:
         """Return the ids and names that continuous delivery and monitors need."""
@@ -102,16 +100,17 @@ def build_foundation(scope: Scope) -> Foundation:
         ),
         opts,
     )
+    stores: dict[str, Mapping[str, pulumi.Input[str]]] = {
+        "key_vault": {"vault": secrets.id},
+        "container_registry": {"images": images.id},
+        "storage": {"storage": storage.id, "lake": lake.id},
+    }
     roles = Access(
         "identity-roles",
         AccessArgs(
             place=place,
             assignments=[item for item in scope.access if item.identity == "workspace"],
-            scopes={
-                "key_vault": {"vault": secrets.id},
-                "container_registry": {"images": images.id},
-                "storage": {"storage": storage.id, "lake": lake.id},
-            },
+            scopes=stores,
             identities={"workspace": workspace.principal_id},
         ),
         opts,
@@ -120,17 +119,18 @@ def build_foundation(scope: Scope) -> Foundation:
         "serving-roles", ServingAccessArgs(place, serving.principal_id, images.id, storage.id), opts
     )
     return Foundation(
-        _network(scope),
-        storage,
-        lake,
-        secrets,
-        images,
-        insights,
-        workspace,
-        monitor,
-        serving,
-        roles,
-        serving_roles,
+        network=_network(scope),
+        storage=storage,
+        lake=lake,
+        secrets=secrets,
+        images=images,
+        insights=insights,
+        workspace_identity=workspace,
+        monitor_identity=monitor,
+        serving_identity=serving,
+        identity_roles=roles,
+        serving_roles=serving_roles,
+        stores=stores,
     )
 
 

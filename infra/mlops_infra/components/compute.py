@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from pulumi import ComponentResource, ResourceOptions
 from pulumi_azure_native import machinelearningservices
 
+from infra.mlops_infra.components.identity import user_assigned
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -53,7 +55,7 @@ class ComputePools(ComponentResource):
                 workspace_name=args.workspace_name,
                 resource_group_name=args.place.resource_group,
                 location=args.place.location,
-                identity={"type": "UserAssigned", "user_assigned_identities": [args.identity_id]},
+                identity=user_assigned(args.identity_id),
                 properties={
                     "compute_type": "AmlCompute",
                     "compute_location": args.place.location,

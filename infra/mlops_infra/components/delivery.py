@@ -77,6 +77,7 @@ class DeliveryIdentities(ComponentResource):
 
     def _grant(self, right: _Right, who: str, identity: Identity, args: DeliveryIdentitiesArgs) -> None:
         label = right.role.lower().replace(" ", "-")
+        elsewhere = right.where in {"target", "subscription"}
         grant(
             Grant(
                 key=f"{who}-{args.target}-{right.where}-{label}",
@@ -86,7 +87,7 @@ class DeliveryIdentities(ComponentResource):
                 principal_type="ServicePrincipal",
                 description=f"Continuous delivery of {args.target} ({who}) on {right.where}.",
                 condition=right.condition,
-                subscription_id=args.target_subscription_id if right.where == "target" else None,
+                subscription_id=args.target_subscription_id if elsewhere else None,
             ),
             args.place,
             parent=self,
@@ -108,6 +109,8 @@ def _deploy_rights(args: DeliveryIdentitiesArgs) -> Iterator[_Right]:
         # Links of the environment's network to the shared zones, and rules over the shared logs.
         yield _Right("shared", args.shared_group_id, "Private DNS Zone Contributor")
         yield _Right("shared", args.shared_group_id, "Monitoring Contributor")
+        # Alerts on Defender's findings and Azure's health watch the subscription's own log.
+        yield _Right("subscription", f"/subscriptions/{args.target_subscription_id}", "Reader")
     yield _Right("state", args.state_id, "Storage Blob Data Contributor")
     yield _Right("vault", args.vault_id, "Key Vault Crypto User")
 

@@ -11,6 +11,7 @@ from pulumi import ComponentResource, ResourceOptions
 from pulumi_azure_native import machinelearningservices, monitor
 
 from infra.mlops_infra.components.diagnostics import send_diagnostics
+from infra.mlops_infra.components.identity import user_assigned
 from infra.mlops_infra.metrics import DEPLOYMENT, ENDPOINT, check_metric
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class EndpointShells(ComponentResource):
     def __init__(self, name: str, args: EndpointShellsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("mlops:ml:EndpointShells", name, None, opts)
         place = args.place
-        identity = {"type": "UserAssigned", "user_assigned_identities": [args.identity_id]}
+        identity = user_assigned(args.identity_id)
         self.online = machinelearningservices.OnlineEndpoint(
             f"{name}-online",
             endpoint_name=place.names.endpoint(args.usecase),

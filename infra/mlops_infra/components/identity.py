@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pulumi import ComponentResource, ResourceOptions
+from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_azure_native import managedidentity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pulumi
 
     from infra.mlops_infra.placement import Placement
 
-__all__ = ["GITHUB_ISSUER", "Identity", "IdentityArgs"]
+__all__ = ["GITHUB_ISSUER", "Identity", "IdentityArgs", "user_assigned"]
 
 GITHUB_ISSUER: Final = "https://token.actions.githubusercontent.com"
 _AUDIENCE: Final = "api://AzureADTokenExchange"
@@ -68,3 +68,14 @@ class Identity(ComponentResource):
                 opts=ResourceOptions(parent=self, depends_on=[previous] if previous else None),
             )
         self.register_outputs({"id": self.id, "clientId": self.client_id})
+
+
+def user_assigned(identity_id: pulumi.Input[str]) -> Output[dict[str, str | Sequence[str]]]:
+    """Return the `identity` of a resource that acts as one identity.
+
+    One output as a whole: Azure takes a list of identities and answers a map, and in a preview, where
+    inputs stand in for answers, the SDK refuses a list with an unknown id in it as a map.
+    """
+    return Output.from_input(identity_id).apply(
+        lambda known: {"type": "UserAssigned", "user_assigned_identities": [known]}
+    )

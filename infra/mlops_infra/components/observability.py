@@ -135,7 +135,10 @@ class ApplicationInsights(ComponentResource):
             disable_ip_masking=False,
             public_network_access_for_ingestion="Enabled",
             public_network_access_for_query="Enabled",
-            opts=ResourceOptions(parent=self),
+            # Of no use without a token, and still not for the state to show.
+            opts=ResourceOptions(
+                parent=self, additional_secret_outputs=["connectionString", "instrumentationKey"]
+            ),
         )
         self.id = self.component.id
         self.register_outputs({"id": self.id})

@@ -10,6 +10,7 @@ from pulumi import ComponentResource, ResourceOptions
 from pulumi_azure_native import machinelearningservices
 
 from infra.mlops_infra.components.diagnostics import send_diagnostics
+from infra.mlops_infra.components.identity import user_assigned
 from infra.mlops_infra.metrics import WORKSPACE
 from mlops.settings.network import ManagedNetwork
 
@@ -72,7 +73,7 @@ class MlWorkspace(ComponentResource):
             kind=_KINDS[args.workspace.kind],
             friendly_name=args.place.names.workspace,
             sku={"name": "Basic", "tier": "Basic"},
-            identity={"type": "UserAssigned", "user_assigned_identities": [args.identity_id]},
+            identity=user_assigned(args.identity_id),
             primary_user_assigned_identity=args.identity_id,
             system_datastores_auth_mode="Identity",
             public_network_access="Disabled" if private else "Enabled",

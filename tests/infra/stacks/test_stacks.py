@@ -15,7 +15,6 @@ from infra.mlops_infra.billed import alert_counts, private_endpoint_count
 from infra.mlops_infra.components.governance import BASELINE
 from infra.mlops_infra.monitors import MONITORS, monitors_of
 from infra.mlops_infra.tags import TAGGED
-from infra.render import STACKS
 from mlops.settings import ROOT, load
 
 if TYPE_CHECKING:
@@ -202,26 +201,6 @@ def test_firing_states_have_a_rule_per_severity_and_owner(graphs: dict[str, Grap
         inputs = graphs[stack].one("monitor:ScheduledQueryRule", f"firing-critical-{owner}")
         assert inputs["actions"]["actionGroups"][0].endswith(f"ag-mlops-shared-{owner}")
         assert f"Environment == '{stack}'" in inputs["criteria"]["allOf"][0]["query"]
-
-
-@pytest.mark.e2e
-def test_the_same_settings_give_the_same_graph_and_a_second_up_no_change(
-    graphs: dict[str, Graph], tmp_path: Any
-) -> None:
-    references = {"organization/mlops-platform/shared": dict(graphs["shared"].outputs)}
-    results = [
-        run(
-            ROOT / STACKS["dev"].folder,
-            "dev",
-            operation="up",
-            state=tmp_path / "dev.json",
-            stack_references=references,
-            python_path=(ROOT, ROOT / "src"),
-        ).require()
-        for _ in range(2)
-    ]
-    assert not results[1].changed
-    assert [item.urn for item in results[0].resources] == [item.urn for item in results[1].resources]
 
 
 def test_a_stack_of_another_name_is_refused() -> None:
