@@ -66,7 +66,7 @@ def taken(names: list[str], folder: Path, rounds: int = 3) -> dict[str, dict[str
 def test_against_decoding_alone_and_against_pandas(folder: Path) -> None:
     found = taken(["floor", "full", "production"], folder)
     assert found["full"]["mib"] <= 230
-    assert found["production"]["cpu"] <= 0.75 * found["full"]["cpu"]
+    assert found["production"]["cpu"] <= 0.9 * found["full"]["cpu"]
     # A million rows are two tenths of a second: imports weigh as much as the data.
     assert found["full"]["cpu"] <= 4.0 * found["floor"]["cpu"]
     exact = taken(["full", "exact"], folder, rounds=1)
@@ -110,7 +110,7 @@ def test_errors_against_exact_numbers(folder: Path) -> None:
         assert by[name, "null_value_rate"].count == int(sides[1][name].isna().sum())
         if before.dtype == object:
             assert by[name, "unseen_category_rate"].count == int((~after.isin(before.unique())).sum())
-            exact = measure("pearsons_chi_squared_test", before, after)
+            exact = measure("pearsons_chi_squared_test", *(side[name] for side in sides))
             assert by[name, "pearsons_chi_squared_test"].statistic == pytest.approx(exact.statistic)
             continue
         outside = int(((after < before.min()) | (after > before.max())).sum())
