@@ -41,6 +41,9 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )  # fmt: skip
 """What the evaluator writes: one row per measurement, one per alert that is not inactive, one per run."""
 
+# Tables spell it otherwise than the streams of a collection rule, whose names TABLES has.
+_TABLE_TYPES = {"datetime": "dateTime"}
+
 
 @dataclass(frozen=True, slots=True)
 class LogStoreArgs:
@@ -87,7 +90,9 @@ class LogStore(ComponentResource):
                 total_retention_in_days=max(365, args.platform.log_retention_days),
                 schema={
                     "name": table,
-                    "columns": [{"name": key, "type": kind} for key, kind in columns.items()],
+                    "columns": [
+                        {"name": key, "type": _TABLE_TYPES.get(kind, kind)} for key, kind in columns.items()
+                    ],
                 },
                 opts=keep,
             )

@@ -150,7 +150,7 @@ def test_logs_are_kept_and_read_with_tokens(graphs: dict[str, Graph]) -> None:
     for table in tables:
         schema = table["inputs"]["schema"]
         assert schema["name"].endswith("_CL")
-        assert {"name": "TimeGenerated", "type": "datetime"} in schema["columns"]
+        assert {"name": "TimeGenerated", "type": "dateTime"} in schema["columns"]
 
 
 def test_every_service_sends_its_logs_by_their_official_names(prod: Graph) -> None:
