@@ -111,7 +111,7 @@ def test_both_planes_are_sent_the_same(tmp_path: Path, monkeypatch: pytest.Monke
             account="samestorage",
         )
         with monkeypatch.context() as patch, RunningServer(config) as server:
-            connection = {"version": 1, **server.server.connection()}
+            connection: dict[str, Any] = {"version": 1, **server.server.connection()}
             (home.control_plane / "connection.json").write_text(json.dumps(connection), encoding="utf-8")
             patch.setenv("REQUESTS_CA_BUNDLE", connection["ca_bundle"])
             # The SDK leaves the name of the last client's cloud to the next one of the process.
