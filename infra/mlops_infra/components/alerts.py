@@ -102,27 +102,27 @@ def _metric_rules(args: EndpointAlertsArgs) -> Iterator[MetricRule]:
 def _query_rules(args: EndpointAlertsArgs) -> Iterator[QueryRule]:
     usecase, slo = args.usecase, args.endpoint.slo
     endpoint = args.place.names.endpoint(usecase)
-    hourly = {"frequency": "PT5M", "window": "PT1H", "dimensions": ("DeploymentName",)}
-    yield QueryRule(
-        f"errors-{usecase}",
+
+    def by_deployment(key: str, title: str, query: str, severity: int) -> QueryRule:
+        return QueryRule(f"{key}-{usecase}", title, query, severity, "PT5M", "PT1H", ("DeploymentName",))
+
+    yield by_deployment(
+        "errors",
         f"{usecase} fails more than {slo.error_percent} % of its requests",
         queries.endpoint_errors(endpoint, slo.error_percent),
         severity=1,
-        **hourly,  # type: ignore[arg-type]
     )
-    yield QueryRule(
-        f"throttling-{usecase}",
+    yield by_deployment(
+        "throttling",
         f"{usecase} refuses or delays more than {slo.throttled_percent} % of its requests",
         queries.endpoint_throttling(endpoint, slo.throttled_percent),
         severity=2,
-        **hourly,  # type: ignore[arg-type]
     )
-    yield QueryRule(
-        f"refusals-{usecase}",
+    yield by_deployment(
+        "refusals",
         f"callers without a right keep calling {usecase}",
         queries.endpoint_refusals(endpoint),
         severity=2,
-        **hourly,  # type: ignore[arg-type]
     )
     if args.profile == "dev":
         yield QueryRule(
