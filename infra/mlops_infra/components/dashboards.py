@@ -9,6 +9,7 @@ from pulumi import ComponentResource, ResourceOptions
 from pulumi_azure_native import dashboard
 
 from infra.mlops_infra.components.grants import Grant, grant
+from infra.mlops_infra.components.identity import principal_of
 
 if TYPE_CHECKING:
     import pulumi
@@ -53,7 +54,7 @@ class Dashboards(ComponentResource):
                 key="grafana-reads-logs",
                 role="Monitoring Reader",
                 scope=args.log_analytics_id,
-                principal_id=self.grafana.identity.apply(lambda identity: identity.principal_id),
+                principal_id=principal_of(self.grafana.identity),
                 principal_type="ServicePrincipal",
                 description="Grafana reads logs and metrics.",
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_azure_native import managedidentity
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from infra.mlops_infra.placement import Placement
 
-__all__ = ["GITHUB_ISSUER", "Identity", "IdentityArgs", "user_assigned"]
+__all__ = ["GITHUB_ISSUER", "Identity", "IdentityArgs", "principal_of", "user_assigned"]
 
 GITHUB_ISSUER: Final = "https://token.actions.githubusercontent.com"
 _AUDIENCE: Final = "api://AzureADTokenExchange"
@@ -79,3 +79,8 @@ def user_assigned(identity_id: pulumi.Input[str]) -> Output[dict[str, str | Sequ
     return Output.from_input(identity_id).apply(
         lambda known: {"type": "UserAssigned", "user_assigned_identities": [known]}
     )
+
+
+def principal_of(identity: Output[Any]) -> Output[str]:
+    """Return the principal of a resource's system-assigned identity, known once Azure has made it."""
+    return identity.apply(lambda known: str(known.principal_id))

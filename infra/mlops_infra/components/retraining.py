@@ -14,6 +14,7 @@ from pulumi import ComponentResource, ResourceOptions
 from pulumi_azure_native import eventgrid, storage
 
 from infra.mlops_infra.components.grants import Grant, grant
+from infra.mlops_infra.components.identity import principal_of
 
 if TYPE_CHECKING:
     from infra.mlops_infra.placement import Placement
@@ -98,7 +99,7 @@ class RetrainingTrigger(ComponentResource):
                 (
                     "events-send",
                     "Storage Queue Data Message Sender",
-                    topic.identity.apply(lambda identity: identity.principal_id),
+                    principal_of(topic.identity),
                     "Workspace events reach the queue without a key.",
                 ),
                 (
