@@ -44,8 +44,9 @@ format: setup ## rewrite the code in the one format
 	@$(BIN)/ruff format
 
 .PHONY: bench
-bench: setup ## measure: serving through the router against the bare inference server
+bench: setup ## measure: serving against the bare inference server, monitoring against its peers
 	@$(BIN)/python -m tests.benchmarks.serving
+	@$(BIN)/pytest tests/benchmarks/modelwatch
 
 .PHONY: setup
 setup: .venv/.ready .venv-serving/.ready ## create both virtual environments (once)
