@@ -43,7 +43,7 @@ def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
     from azure.ai.ml.constants import _common
     from azure.identity import ClientSecretCredential
 
-    before = {name: os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE",)}
+    before = {name: os.environ.get(name) for name in ("REQUESTS_CA_BUNDLE", _common.AZUREML_CLOUD_ENV_NAME)}
     # The SDK takes the authority to trust from the environment: one file for the instances of all tests.
     bundle = tmp_path_factory.mktemp("authorities") / "ca.pem"
     template = _common.STORAGE_ACCOUNT_URLS["AzureBlob"]

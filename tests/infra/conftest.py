@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,20 @@ storage.StorageAccount(
 )
 managedidentity.UserAssignedIdentity("identity", resource_name_="id", resource_group_name=group.name)
 """
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
+@pytest.fixture(autouse=True)
+def _event_loop() -> None:
+    """Give Pulumi's mocks the loop that they expect of the thread; an ``asyncio.run`` before took it away.
+
+    One loop for all tests, never closed: a program that was refused half-way leaves work waiting in it.
+    """
+    asyncio.set_event_loop(_loop())
 
 
 @pytest.fixture
