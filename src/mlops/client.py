@@ -178,8 +178,6 @@ def _embedded(connection: Connection) -> tuple[TokenCredential, dict[str, Any]]:
 
     os.environ["REQUESTS_CA_BUNDLE"] = connection.ca_bundle
     os.environ.pop("CURL_CA_BUNDLE", None)
-    # The SDK leaves the name of its last cloud here, and fails over one that this process has not added.
-    os.environ.pop(_common.AZUREML_CLOUD_ENV_NAME, None)
     base = connection.base_url
     _common.STORAGE_ACCOUNT_URLS["AzureBlob"] = f"{base}/{{}}"
     credential = ClientSecretCredential(

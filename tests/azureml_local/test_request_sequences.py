@@ -224,6 +224,8 @@ def _jobs(recorder: Recorder, client: Any, _config: InstanceConfig, material: Pa
         command="python main.py ${{outputs.folder}}",
         environment="training@latest",
         compute="cpu-cluster",
+        # By default the SDK takes the name of the folder that it runs in.
+        experiment_name="sequences",
         outputs={"folder": Output(type="uri_folder")},
     )
     recorder.call("jobs.create_or_update (command)", lambda: client.jobs.create_or_update(job))

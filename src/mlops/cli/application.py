@@ -79,8 +79,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _quiet_sdk() -> None:
-    """Keep libraries from sending usage data or printing notices between our lines of progress."""
+    """Keep libraries from sending usage data, printing notices, and passing their state on."""
     logging.getLogger("azure.ai.ml._utils._experimental").setLevel(logging.ERROR)
+    # The SDK leaves the name of its last cloud to child processes, whose import fails over one of ours.
+    if os.environ.get("AZUREML_CURRENT_CLOUD", "").startswith("Embedded-"):
+        del os.environ["AZUREML_CURRENT_CLOUD"]
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("AZURE_CORE_COLLECT_TELEMETRY", "0")
 
