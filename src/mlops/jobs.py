@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlops.client import visible_errors
@@ -13,7 +13,6 @@ from mlops.errors import PipelineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from azure.ai.ml import MLClient
     from azure.ai.ml.entities import Job, PipelineJob
@@ -125,10 +124,12 @@ def _failure(client: MLClient, job: Job) -> PipelineError:
 
 
 def _log(client: MLClient, name: str) -> str:
-    """Return what the SDK streams for a finished job: it prints, and has no call that returns it."""
-    from azure.ai.ml.exceptions import JobException  # noqa: PLC0415 - on failure alone
+    """Return what a finished step printed.
 
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.suppress(JobException):
-        client.jobs.stream(name)
-    return printed.getvalue()
+    Its log is among its artifacts; `jobs.stream` shows no log of a run that ended before it was asked.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        with visible_errors():
+            client.jobs.download(name=name, download_path=folder)
+        logs = sorted(Path(folder).rglob("user_logs/*.txt"))
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace") for log in logs)
