@@ -17,7 +17,6 @@ import pytest
 
 from modelwatch import Contract, profile
 
-pyspark = pytest.importorskip("pyspark")
 # Spark's own Python leaves sockets to the garbage collector and calls deprecated pandas functions.
 pytestmark = [
     pytest.mark.e2e,
