@@ -157,7 +157,7 @@ def metric(name: str) -> Metric:
     """
     found = METRICS.get(name)
     if found is None:
-        near = difflib.get_close_matches(name, METRICS, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(name, [*METRICS, *SHORT_NAMES], n=3, cutoff=0.4)
         raise UsageError(
             "Unknown metric",
             got=repr(name),
@@ -177,3 +177,36 @@ def require_definition(definition: str) -> str:
     if definition not in DEFINITIONS:
         raise UsageError("Unknown definition", got=repr(definition), expected=" or ".join(DEFINITIONS))
     return definition
+
+
+# Short names that people write in `monitor.yaml`.
+SHORT_NAMES = {
+    "psi": "population_stability_index",
+    "jsd": "jensen_shannon_distance",
+    "wasserstein": "normalized_wasserstein_distance",
+    "nwd": "normalized_wasserstein_distance",
+    "ks": "two_sample_kolmogorov_smirnov_test",
+    "chi_squared": "pearsons_chi_squared_test",
+    "chebyshev": "chebyshev_distance",
+    "null_rate": "null_value_rate",
+    "type_error_rate": "data_type_error_rate",
+    "out_of_bounds": "out_of_bounds_rate",
+    "unseen_categories": "unseen_category_rate",
+    "vanished_categories": "vanished_category_share",
+    "outliers": "outlier_rate",
+    "duplicates": "duplicate_rate",
+    "ndcg": "normalized_discounted_cumulative_gain",
+    "auc": "roc_auc",
+    "brier": "brier_score",
+}
+
+
+def full_name(name: str) -> str:
+    """Return the id of a metric that may be given by its short name.
+
+    Raises
+    ------
+    UsageError
+        If nothing is called so.
+    """
+    return metric(SHORT_NAMES.get(name, name)).id

@@ -1,56 +1,21 @@
-"""``monitor.yaml``: what is measured, on which data, against which baseline.
-
-Rules are read and handed on as they are: this package measures, and whoever keeps alert state judges by them.
-"""
+"""``monitor.yaml``: what is measured, on which data, against which baseline, and what is worth an alert."""
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from modelwatch.alerts.rules import Budget, Rule
 from modelwatch.errors import ContractError, UsageError
-from modelwatch.metrics import METRICS, ROBUST, Family, require_definition
+from modelwatch.metrics import METRICS, ROBUST, Family, full_name, require_definition
 from modelwatch.sources.windows import parse_duration
-from modelwatch.yaml_files import read_yaml
+from modelwatch.yaml_files import line_of, read_yaml
 
-# Short names that people write in `monitor.yaml`.
-SHORT_NAMES = {
-    "psi": "population_stability_index",
-    "jsd": "jensen_shannon_distance",
-    "wasserstein": "normalized_wasserstein_distance",
-    "nwd": "normalized_wasserstein_distance",
-    "ks": "two_sample_kolmogorov_smirnov_test",
-    "chi_squared": "pearsons_chi_squared_test",
-    "chebyshev": "chebyshev_distance",
-    "null_rate": "null_value_rate",
-    "type_error_rate": "data_type_error_rate",
-    "out_of_bounds": "out_of_bounds_rate",
-    "unseen_categories": "unseen_category_rate",
-    "vanished_categories": "vanished_category_share",
-    "outliers": "outlier_rate",
-    "duplicates": "duplicate_rate",
-    "ndcg": "normalized_discounted_cumulative_gain",
-    "auc": "roc_auc",
-    "brier": "brier_score",
-}
-
-
-def full_name(name: str) -> str:
-    """Return the id of a metric that may be given by its short name.
-
-    Raises
-    ------
-    UsageError
-        If nothing is called so.
-    """
-    known = SHORT_NAMES.get(name, name)
-    if known not in METRICS:
-        raise UsageError(
-            "Unknown metric", got=repr(name), expected=f"one of {sorted({*SHORT_NAMES, *METRICS})}"
-        )
-    return known
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class _Model(BaseModel):
@@ -202,8 +167,8 @@ class Monitor(_Model):
     contract: str | None = None
     segments: tuple[Segmentation, ...] = ()
     signals: dict[str, Signal]
-    rules: tuple[dict[str, Any], ...] = ()
-    budget: dict[str, Any] | None = None
+    rules: tuple[Rule, ...] = ()
+    budget: Budget = Budget()
 
     @field_validator("signals", mode="before")
     @classmethod
@@ -222,16 +187,50 @@ class Monitor(_Model):
             gathered[name] = {**kept, "thresholds": {**kept.get("thresholds", {}), **extra}}
         return gathered
 
+    @model_validator(mode="after")
+    def _rules_judge(self) -> Self:
+        """Make a metric that a rule fires on a threshold of its signal, so that it is measured and judged."""
+        signals = dict(self.signals)
+        for rule in self.rules:
+            if rule.fire is None or rule.metric is None or rule.signal not in signals:
+                continue
+            signal, name = signals[rule.signal], rule.metric.id
+            present = signal.bounds.get(name)
+            if present is None or (
+                not present.above_baseline and rule.metric.breaches(present.value, rule.fire)
+            ):
+                thresholds = {**signal.thresholds, name: rule.fire}
+                signals[rule.signal] = signal.model_copy(update={"thresholds": thresholds})
+        if signals != self.signals:
+            object.__setattr__(self, "signals", signals)
+        return self
+
     @classmethod
-    def load(cls, path: str | Path) -> Monitor:
-        """Read a monitor from YAML.
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        owners: Sequence[str] | None = None,
+        routes: Sequence[str] | None = None,
+    ) -> Monitor:
+        """Read a monitor from YAML, and hold its rules to what is around it.
+
+        Parameters
+        ----------
+        owners, routes
+            Those that exist; None leaves them unchecked.
 
         Raises
         ------
         ContractError
-            If the file is no YAML or no monitor; the message says where.
+            If the file is no YAML or no monitor, or a rule names something that does not exist; the message
+            has file and line.
         """
-        return cls.parse(read_yaml(Path(path), "monitor"), where=str(path))
+        from modelwatch.alerts.checking import check_rules  # noqa: PLC0415  (it imports this module)
+
+        monitor = cls.parse(read_yaml(Path(path), "monitor"), where=str(path))
+        check_rules(monitor, Path(path), owners=owners, routes=routes)
+        return monitor
 
     @classmethod
     def parse(cls, document: Any, *, where: str = "monitor") -> Monitor:
@@ -246,15 +245,41 @@ class Monitor(_Model):
             return cls.model_validate(document)
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
+            extra = first["type"] == "extra_forbidden"
             raise ContractError(
-                "The monitor is wrong",
-                where=f"{where}: {place}",
-                got=first.get("input"),
-                expected=first["msg"],
+                f"Unknown key {first['loc'][-1]!r}" if extra else "The monitor is wrong",
+                where=place(where, first["loc"]),
+                got=None if extra else first.get("input"),
+                expected=_keys(first["loc"]) if extra else first["msg"],
             ) from error
 
 
+def place(where: str, location: Sequence[str | int]) -> str:
+    """Return ``file:line: key.key`` of a value in a declaration."""
+    line = line_of(Path(where), location)
+    keys = ".".join(str(part) for part in location)
+    return f"{where}:{line}: {keys}" if line is not None else f"{where}: {keys}"
+
+
+def _keys(location: Sequence[str | int]) -> str:
+    """Return the keys that stand where an unknown one was found, the nearest first."""
+    model: type[BaseModel] = Monitor
+    for part in location[:-1]:
+        model = _PARTS.get(str(part), model)
+    known = sorted(field.alias or name for name, field in model.model_fields.items())
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return f"{near[0]!r}; the keys are {', '.join(known)}" if near else f"one of {', '.join(known)}"
+
+
+_PARTS: dict[str, type[BaseModel]] = {
+    "data": Data,
+    "baseline": Baseline,
+    "segments": Segmentation,
+    "signals": Signal,
+    "features": Top,
+    "rules": Rule,
+    "budget": Budget,
+}
 PROFILED = frozenset({"data_drift", "prediction_drift", "data_quality"})
 DEFAULT_QUALITY = tuple(
     name

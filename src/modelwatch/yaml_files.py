@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from modelwatch.errors import ContractError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -25,9 +26,40 @@ def read_yaml(path: Path, what: str) -> Any:
     """
     import yaml  # noqa: PLC0415
 
-    # The C parser is ten times as fast, and not everywhere.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506  (both are safe)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506  (both are safe)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ContractError(f"The {what} cannot be read", where=str(path), got=str(error)) from error
+
+
+def line_of(path: Path, location: Sequence[str | int]) -> int | None:
+    """Return the line, counted from 1, on which the deepest part of ``location`` that the file has begins.
+
+    Read anew, since only an error needs it. None if the file is gone by now.
+    """
+    import yaml  # noqa: PLC0415
+
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_loader())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    line = 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def _loader() -> Any:
+    import yaml  # noqa: PLC0415
+
+    # The C parser is ten times as fast, and not everywhere.
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
