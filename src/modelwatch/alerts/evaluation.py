@@ -144,9 +144,14 @@ class Evaluation:
     def _worst(self, track: Track, column: int, windows: Sequence[int]) -> dict[str, Any]:
         """Return the most alarming value among windows, with its evidence: why people were told."""
         position = int(track.series[column])
-        sign = 1 if METRICS[self.history.series[position].metric].direction is Direction.HIGHER_IS_WORSE else -1
+        sign = (
+            1 if METRICS[self.history.series[position].metric].direction is Direction.HIGHER_IS_WORSE else -1
+        )
         values = [finite(self.history.value[at, position]) for at in windows]
-        _, at = max((-math.inf if value is None else sign * value, -at) for value, at in zip(values, windows, strict=True))
+        _, at = max(
+            (-math.inf if value is None else sign * value, -at)
+            for value, at in zip(values, windows, strict=True)
+        )
         row = self.row(track, column, -at)
         return {
             "window": self.history.windows[-at].to_dict()["start"],

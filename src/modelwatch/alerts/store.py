@@ -1,9 +1,9 @@
 """What monitors measured and what became of it: two append-only tables in one SQLite file.
 
-`windows` holds the measurements of each window; `events` is the journal: incidents, what was told to whom, who did
-what. State is not stored: it is folded from the windows, so it cannot contradict them. Both tables refuse changes,
-and each event carries a hash of the one before it, so that a journal that was edited behind SQLite's back is found
-out. A process that is killed leaves the last transaction undone and nothing else.
+`windows` holds the measurements of each window; `events` is the journal: incidents, what was told to whom, who
+did what. State is not stored: it is folded from the windows, so it cannot contradict them. Both tables refuse
+changes, and each event carries a hash of the one before it, so that a journal that was edited behind SQLite's
+back is found out. A process that is killed leaves the last transaction undone and nothing else.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ class AlertStore:
         -------
         str
             ``unchanged`` for a window that is there with the same measurements, ``reopened`` the first time
-            that its measurements differ (late rows), ``refused`` from then on; each but the first is an event.
+            that its measurements differ (late rows), ``refused`` from then on; the last two are events.
 
         Raises
         ------
@@ -202,7 +202,8 @@ class AlertStore:
         digest = hashlib.sha256(_canonical(document["measurements"]).encode()).hexdigest()
         with self.transaction():
             present = self._connection.execute(
-                "SELECT digest FROM windows WHERE monitor = ? AND start = ? ORDER BY revision", (monitor, start)
+                "SELECT digest FROM windows WHERE monitor = ? AND start = ? ORDER BY revision",
+                (monitor, start),
             ).fetchall()
             if (digest,) in present:
                 return "unchanged"
@@ -255,7 +256,8 @@ class AlertStore:
     def windows(self, monitor: str) -> list[tuple[Window, datetime]]:
         """Return a monitor's windows in order, and when each was last recorded."""
         rows = self._connection.execute(
-            "SELECT start, end, max(recorded_at) FROM windows WHERE monitor = ? GROUP BY start ORDER BY start",
+            "SELECT start, end, max(recorded_at) FROM windows WHERE monitor = ? "
+            "GROUP BY start ORDER BY start",
             (monitor,),
         )
         return [(Window(_time(start), _time(end)), _time(recorded)) for start, end, recorded in rows]
@@ -307,7 +309,9 @@ class AlertStore:
         with self.transaction():
             if self._connection.execute("SELECT 1 FROM events WHERE key = ?", (key,)).fetchone():
                 return False
-            last = self._connection.execute("SELECT at, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+            last = self._connection.execute(
+                "SELECT at, hash FROM events ORDER BY seq DESC LIMIT 1"
+            ).fetchone()
             previous = last[1] if last else _START
             at = max(_text(now), last[0]) if last else _text(now)
             text = _canonical(payload)
@@ -389,7 +393,9 @@ def _unpacked(blobs: list[bytes]) -> list[Columns]:
         if series is None or not present.equals(keys):
             columns = [present.column(name).to_pylist() for name in SeriesKey._fields]
             keys, series = present, tuple(SeriesKey(*row) for row in zip(*columns, strict=True))
-        numbers = {name: table.column(name).to_numpy() for name in table.column_names[len(SeriesKey._fields) :]}
+        numbers = {
+            name: table.column(name).to_numpy() for name in table.column_names[len(SeriesKey._fields) :]
+        }
         result.append(Columns(series, **numbers))
     return result
 
