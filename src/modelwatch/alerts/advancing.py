@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelwatch.alerts.evaluation import Episode, Evaluation
-    from modelwatch.alerts.store import AlertStore, Event
+    from modelwatch.alerts.journal import Event
+    from modelwatch.alerts.store import AlertStore
 
 __all__ = ["advance", "declared"]
 

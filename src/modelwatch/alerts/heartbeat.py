@@ -12,7 +12,8 @@ from modelwatch.sources.windows import parse_duration
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from modelwatch.alerts.store import AlertStore, Event
+    from modelwatch.alerts.journal import Event
+    from modelwatch.alerts.store import AlertStore
     from modelwatch.monitor import Monitor
 
 __all__ = ["DEAD_MAN", "check_heartbeat", "is_silence", "resolve_silence"]

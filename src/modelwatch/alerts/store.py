@@ -1,9 +1,9 @@
 """What monitors measured and what became of it: two append-only tables in one SQLite file.
 
-`windows` holds the measurements of each window; `events` is the journal: incidents, what was told to whom, who
-did what. State is not stored: it is folded from the windows, so it cannot contradict them. Both tables refuse
-changes, and each event carries a hash of the one before it, so that a journal that was edited behind SQLite's
-back is found out. A process that is killed leaves the last transaction undone and nothing else.
+`windows` holds the measurements of each window; `events` is the journal: incidents, what was told to whom,
+who did what. State is not stored: it is folded from the windows, so it cannot contradict them. Both tables
+refuse changes, and each event carries a hash of the one before it, so that a journal that was edited behind
+SQLite's back is found out. A process that is killed leaves the last transaction undone and nothing else.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import json
 import sqlite3
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from modelwatch.alerts import journal
 from modelwatch.alerts.history import Columns, History, SeriesKey, window_of
 from modelwatch.errors import SourceError, UsageError
 from modelwatch.sources.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from modelwatch.alerts.journal import Event
 
 FORMAT = 1
 BUSY_SECONDS = 60.0
@@ -43,68 +45,15 @@ CREATE TABLE IF NOT EXISTS windows (
     document BLOB NOT NULL,
     UNIQUE (monitor, start, revision)
 );
-CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY,
-    at TEXT NOT NULL,
-    monitor TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL UNIQUE,
-    actor TEXT NOT NULL,
-    payload TEXT NOT NULL,
-    previous TEXT NOT NULL,
-    hash TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS events_by_kind ON events (monitor, kind);
 CREATE TRIGGER IF NOT EXISTS windows_stay BEFORE UPDATE ON windows
     BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS windows_remain BEFORE DELETE ON windows
     BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS events_remain BEFORE DELETE ON events
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+{journal.SCHEMA}
 PRAGMA user_version = {FORMAT};
 """
-_START = "0" * 64
 # A late row re-opens its window once; from then on the window is closed.
 _LAST_REVISION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line of the journal.
-
-    Attributes
-    ----------
-    key
-        What makes it happen once: a second event with the same key is not written.
-    at
-        UTC; never earlier than the event before it, even when the clock was set back.
-    """
-
-    seq: int
-    at: datetime
-    monitor: str
-    kind: str
-    key: str
-    actor: str
-    payload: Mapping[str, Any]
-    previous: str
-    hash: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the line of the exported journal."""
-        return {
-            "seq": self.seq,
-            "at": _text(self.at),
-            "monitor": self.monitor,
-            "kind": self.kind,
-            "key": self.key,
-            "actor": self.actor,
-            "payload": dict(self.payload),
-            "previous": self.previous,
-            "hash": self.hash,
-        }
 
 
 class AlertStore:
@@ -199,7 +148,7 @@ class AlertStore:
         window, monitor = window_of(results), str(results["monitor"])
         start = window.to_dict()["start"]
         document = {**results, "alerts": []}
-        digest = hashlib.sha256(_canonical(document["measurements"]).encode()).hexdigest()
+        digest = hashlib.sha256(journal.canonical(document["measurements"]).encode()).hexdigest()
         with self.transaction():
             present = self._connection.execute(
                 "SELECT digest FROM windows WHERE monitor = ? AND start = ? ORDER BY revision",
@@ -218,7 +167,7 @@ class AlertStore:
                 "INSERT INTO windows (monitor, start, end, revision, digest, recorded_at, numbers, document) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    monitor, start, window.to_dict()["end"], len(present), digest, _text(now),
+                    monitor, start, window.to_dict()["end"], len(present), digest, journal.text_of(now),
                     _packed(Columns.of(results["measurements"])),
                     zlib.compress(json.dumps(document, allow_nan=False).encode(), 6),
                 ),
@@ -260,7 +209,10 @@ class AlertStore:
             "GROUP BY start ORDER BY start",
             (monitor,),
         )
-        return [(Window(_time(start), _time(end)), _time(recorded)) for start, end, recorded in rows]
+        return [
+            (Window(journal.time_of(start), journal.time_of(end)), journal.time_of(recorded))
+            for start, end, recorded in rows
+        ]
 
     def history(self, monitor: str) -> History:
         """Return all windows of a monitor, each in its last revision."""
@@ -269,7 +221,7 @@ class AlertStore:
             "GROUP BY start ORDER BY start",
             (monitor,),
         ).fetchall()
-        windows = [Window(_time(start), _time(end)) for start, end, _, _ in rows]
+        windows = [Window(journal.time_of(start), journal.time_of(end)) for start, end, _, _ in rows]
         return History.stack(monitor, windows, _unpacked([numbers for _, _, numbers, _ in rows]))
 
     def results(self, monitor: str, window: Window) -> dict[str, Any]:
@@ -307,34 +259,13 @@ class AlertStore:
             Whether it was written now.
         """
         with self.transaction():
-            if self._connection.execute("SELECT 1 FROM events WHERE key = ?", (key,)).fetchone():
-                return False
-            last = self._connection.execute(
-                "SELECT at, hash FROM events ORDER BY seq DESC LIMIT 1"
-            ).fetchone()
-            previous = last[1] if last else _START
-            at = max(_text(now), last[0]) if last else _text(now)
-            text = _canonical(payload)
-            digest = _hash(previous, at, monitor, kind, key, actor, text)
-            self._connection.execute(
-                "INSERT INTO events (at, monitor, kind, key, actor, payload, previous, hash) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (at, monitor, kind, key, actor, text, previous, digest),
+            return journal.append(
+                self._connection, kind, key, monitor=monitor, payload=payload, now=now, actor=actor
             )
-        return True
 
     def events(self, monitor: str | None = None, kinds: tuple[str, ...] = ()) -> list[Event]:
         """Return events in their order, of one monitor or all, of some kinds or all."""
-        rows = self._connection.execute(
-            "SELECT seq, at, monitor, kind, key, actor, payload, previous, hash FROM events "
-            "WHERE (? IS NULL OR monitor = ?) ORDER BY seq",
-            (monitor, monitor),
-        )
-        return [
-            Event(seq, _time(at), name, kind, key, actor, json.loads(payload), previous, digest)
-            for seq, at, name, kind, key, actor, payload, previous, digest in rows
-            if not kinds or kind in kinds
-        ]
+        return list(journal.read(self._connection, monitor, kinds))
 
     def export(self) -> Iterator[str]:
         """Yield the journal as JSON lines."""
@@ -349,21 +280,7 @@ class AlertStore:
         SourceError
             For the first event that does not follow from the one before it.
         """
-        previous, count = _START, 0
-        for event in self.events():
-            expected = _hash(
-                previous, _text(event.at), event.monitor, event.kind, event.key, event.actor,
-                _canonical(event.payload),
-            )  # fmt: skip
-            if event.previous != previous or event.hash != expected:
-                raise SourceError(
-                    "The journal was changed after it was written",
-                    where=f"{self.path}, event {event.seq}",
-                    got=event.hash,
-                    expected=expected,
-                )
-            previous, count = event.hash, count + 1
-        return count
+        return journal.verify(self._connection, where=str(self.path))
 
 
 def _packed(columns: Columns) -> bytes:
@@ -398,20 +315,3 @@ def _unpacked(blobs: list[bytes]) -> list[Columns]:
         }
         result.append(Columns(series, **numbers))
     return result
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256(_canonical(parts).encode()).hexdigest()
-
-
-def _text(moment: datetime) -> str:
-    """Return a time as text that sorts like it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
