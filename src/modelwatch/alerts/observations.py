@@ -68,7 +68,7 @@ def observe(rule: Rule, monitor: Monitor, history: History, series: NDArray[np.i
     seen[status == CODES[Status.SCHEMA_ERROR]] = Observation.BREACH if quality else Observation.NO_DATA
 
     judged = np.isin(status, [CODES[Status.OK], CODES[Status.BREACH]])
-    signs = np.array([_sign(history.series[position].metric) for position in series])
+    signs = _signs(rule, history, series)
     value = history.value[:, series] * signs
     if rule.fire is None:
         fire = history.threshold[:, series] * signs
@@ -89,7 +89,7 @@ def severities(rule: Rule, history: History, series: NDArray[np.intp]) -> NDArra
     """Return the rank of the severity that each value would have, of shape (windows, series)."""
     shape = len(history.windows), len(series)
     ranks = np.full(shape, rule.lowest_severity.rank, dtype=np.int8)
-    signs = np.array([_sign(history.series[position].metric) for position in series])
+    signs = _signs(rule, history, series)
     value = history.value[:, series] * signs
     with np.errstate(invalid="ignore"):
         for level, severity in rule.levels.items():
@@ -118,8 +118,12 @@ def applied_policies(rule: Rule, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return result
 
 
-def _sign(name: str) -> float:
-    return 1.0 if METRICS[name].direction is Direction.HIGHER_IS_WORSE else -1.0
+def _signs(rule: Rule, history: History, series: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return 1 for each series whose higher values are worse, else -1."""
+    if rule.direction is not None:
+        return np.full(len(series), 1.0 if rule.direction == "above" else -1.0)
+    worse = [METRICS[history.series[position].metric].direction for position in series]
+    return np.array([1.0 if each is Direction.HIGHER_IS_WORSE else -1.0 for each in worse])
 
 
 def _convincing(

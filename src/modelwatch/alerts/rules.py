@@ -68,6 +68,8 @@ class Rule(_Model):
     fire, clear
         Beyond `fire` is a breach; the alert recovers only when the value is not beyond `clear` any more
         (hysteresis; the same bound by default). Without `fire` the measurement's own threshold counts.
+    direction
+        Which side of `fire` is worse. The metric says so; written down, it is held against the metric.
     evidence
         A breach needs a q-value below `fdr`, or, where a measurement has an interval and no p-value, an
         interval that lies beyond the bound as a whole. None asks for the effect alone.
@@ -102,6 +104,7 @@ class Rule(_Model):
     features: tuple[str, ...] | None = None
     fire: float | None = None
     clear: float | None = None
+    direction: Literal["above", "below"] | None = None
     evidence: Evidence | None = Evidence()
     persistence: Annotated[str, Field(alias="for")] = "2 of 3"
     keep_firing: Annotated[int, Field(ge=1, le=LONGEST_MEMORY)] = 2
@@ -158,6 +161,10 @@ class Rule(_Model):
         if self.metric is None:
             raise ValueError("`fire` compares one metric: write `when: signal.metric`")
         worse = "above" if self.metric.direction is Direction.HIGHER_IS_WORSE else "below"
+        if self.direction not in (None, worse):
+            raise ValueError(
+                f"`direction: {self.direction}` contradicts {self.metric.id}, which is worse {worse}"
+            )
         if self.clear is not None and self.metric.breaches(self.clear, self.fire):
             raise ValueError(
                 f"`clear` {self.clear} is on the bad side of `fire` {self.fire}: "
