@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -16,6 +17,9 @@ from modelwatch.yaml_files import line_of, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_KEY_NAMED = re.compile(r"^`(\w+)")
 
 
 class _Model(BaseModel):
@@ -137,6 +141,12 @@ class Signal(_Model):
             for name, written in self.thresholds.items()
         }
 
+    def with_threshold(self, name: str, bound: Threshold) -> Signal:
+        """Return a copy with another bound for the metric of that full name."""
+        kept = {key: written for key, written in self.thresholds.items() if full_name(key) != name}
+        written = f"+{bound.value}" if bound.above_baseline else bound.value
+        return self.model_copy(update={"thresholds": {**kept, name: written}})
+
     def metrics_for(self, kind: str) -> tuple[str, ...]:
         """Return the drift metrics of numerical or categorical columns."""
         named = self.numeric if kind == "numerical" else self.categorical
@@ -199,8 +209,7 @@ class Monitor(_Model):
             if present is None or (
                 not present.above_baseline and rule.metric.breaches(present.value, rule.fire)
             ):
-                thresholds = {**signal.thresholds, name: rule.fire}
-                signals[rule.signal] = signal.model_copy(update={"thresholds": thresholds})
+                signals[rule.signal] = signal.with_threshold(name, Threshold(value=rule.fire))
         if signals != self.signals:
             object.__setattr__(self, "signals", signals)
         return self
@@ -245,12 +254,18 @@ class Monitor(_Model):
             return cls.model_validate(document)
         except ValidationError as error:
             first = error.errors()[0]
-            extra = first["type"] == "extra_forbidden"
+            location, got = first["loc"], first.get("input")
+            if first["type"] == "extra_forbidden":
+                raise ContractError(
+                    f"Unknown key {location[-1]!r}", where=place(where, location), expected=_keys(location)
+                ) from error
+            message = first["msg"].removeprefix("Value error, ")
+            # What contradicts its neighbours is found at the mapping, and says which key it is about.
+            about = _KEY_NAMED.match(message)
+            if about is not None and isinstance(got, dict) and about[1] in got:
+                location, got = (*location, about[1]), got[about[1]]
             raise ContractError(
-                f"Unknown key {first['loc'][-1]!r}" if extra else "The monitor is wrong",
-                where=place(where, first["loc"]),
-                got=None if extra else first.get("input"),
-                expected=_keys(first["loc"]) if extra else first["msg"],
+                "The monitor is wrong", where=place(where, location), got=got, expected=message
             ) from error
 
 

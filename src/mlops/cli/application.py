@@ -30,7 +30,7 @@ _NEXT_STEPS: Final = {
 
 def application() -> typer.Typer:
     """Return the whole command line."""
-    from mlops.cli import demo, infra, local, model, monitoring, pipeline, serving, settings_command
+    from mlops.cli import alerts, demo, infra, local, model, monitoring, pipeline, serving, settings_command
 
     app = typer.Typer(
         name="mlops",
@@ -44,6 +44,7 @@ def application() -> typer.Typer:
     for module in (demo, model, serving):
         module.add_commands(app)
     for name, module in (
+        ("alerts", alerts),
         ("infra", infra),
         ("local", local),
         ("monitor", monitoring),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from modelwatch.alerts.rules import SEVERITIES, Severity
 from modelwatch.alerts.testing import run_case
+from modelwatch.errors import UsageError
 from modelwatch.metrics import Direction
 
 if TYPE_CHECKING:
@@ -37,7 +38,22 @@ class Mutant:
 
 
 def mutate(suite: Suite, monitor: Monitor) -> list[Mutant]:
-    """Run the tests against each change of each rule, up to the first that fails."""
+    """Run the tests against each change of each rule, up to the first that fails.
+
+    Raises
+    ------
+    UsageError
+        If a test fails without any change: then it would seem to notice each.
+    """
+    for case in suite.tests:
+        outcome = run_case(case, monitor)
+        if not outcome.passed:
+            raise UsageError(
+                "A rule test fails already",
+                where=case.name,
+                got="; ".join(outcome.problems),
+                next_step="mlops alerts test",
+            )
     found = []
     for rule, change, changed in changes(monitor):
         killer = next((case.name for case in suite.tests if not run_case(case, changed).passed), None)
@@ -77,8 +93,8 @@ def _changes(rule: Rule) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from _severity_changes(rule)
     for name in ("no_data", "insufficient"):
         policy = getattr(rule, name)
-        other = "hold" if policy == "alert" else "alert"
-        yield f"{name}: {policy} -> {other}", {name: other}
+        if policy != "hold":
+            yield f"{name}: {policy} -> hold", {name: "hold"}
     for name in rule.inhibited_by:
         others = tuple(each for each in rule.inhibited_by if each != name)
         yield f"inhibited_by without {name}", {"inhibited_by": others}
@@ -106,8 +122,7 @@ def _threshold_changes(rule: Rule, monitor: Monitor) -> Iterator[tuple[str, str,
         if rule.metric is not None and name != rule.metric.id:
             continue
         for changed in _bounds(bound.value):
-            thresholds = {full: each.value for full, each in signal.bounds.items()}
-            moved = signal.model_copy(update={"thresholds": {**thresholds, name: changed}})
+            moved = signal.with_threshold(name, bound.model_copy(update={"value": changed}))
             signals = {**monitor.signals, rule.signal: moved}
             yield (
                 rule.id,

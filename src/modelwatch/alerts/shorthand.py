@@ -1,8 +1,9 @@
 """Series of rule tests in shorthand.
 
 ``0.05x6 0.3x3 nodatax2``: values, each for so many windows. A value is convincing unless it says otherwise:
-``0.3!`` has no evidence, ``0.3@0.04`` a q-value, ``0.3[0.28,0.33]`` an interval. ``nodata``, ``insufficient``,
-``schema_error`` and ``error`` are windows that could not be judged, ``_`` one that did not measure the series.
+``0.3!`` has no evidence, ``0.3@0.04`` a q-value, ``0.3[0.28,0.33]`` an interval. ``nodata``,
+``insufficient``, ``schema_error`` and ``error`` are windows that could not be judged, ``_`` is one that did
+not measure the series.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from modelwatch.alerts.advancing import advance
 from modelwatch.alerts.evaluation import evaluate
+from modelwatch.alerts.history import History
 from modelwatch.alerts.incidents import incidents
 from modelwatch.alerts.machine import State
 from modelwatch.alerts.rules import Severity
@@ -24,8 +25,6 @@ from modelwatch.yaml_files import read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from modelwatch.alerts.evaluation import Evaluation
 
 
 class _Model(BaseModel):
@@ -70,6 +69,11 @@ class Expectation(_Model):
     alerts: tuple[ExpectedAlert, ...] | None = None
     notifications: Annotated[int, Field(ge=0)] | None = None
     incidents: Annotated[int, Field(ge=0)] | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is about what was told."""
+        return self.notifications is not None or self.incidents is not None
 
 
 class Case(_Model):
@@ -158,23 +162,32 @@ def run_case(case: Case, monitor: Monitor) -> Outcome:
     last = max(expectation.at for expectation in case.expect) if case.expect else 0
     if last > len(results):
         return Outcome(case.name, (f"window {last} is expected, the series has {len(results)}",))
-    by_window = {expectation.at: expectation for expectation in case.expect}
+    evaluation = evaluate(monitor, History.of(results, monitor.monitor))
+    # What is told depends on what was told before, so it takes a journal; states do not.
+    told = _told(results, monitor) if any(each.counts for each in case.expect) else None
+    for expectation in case.expect:
+        found = (
+            []
+            if expectation.alerts is None
+            else _unexpected(expectation.alerts, evaluation.alerts(expectation.at - 1))
+        )
+        if told is not None:
+            found += _miscounted(expectation, *told[expectation.at - 1])
+        problems += [f"window {expectation.at}: {problem}" for problem in found]
+    return Outcome(case.name, tuple(problems))
+
+
+def _told(results: Sequence[Mapping[str, Any]], monitor: Monitor) -> list[tuple[int, int]]:
+    """Return after each window how many notifications had been sent, and how many incidents are open."""
+    counts = []
     sent = 0
     with AlertStore(":memory:") as store:
-        for number, result in enumerate(results, start=1):
+        for result in results:
             now = datetime.fromisoformat(result["window"]["end"])
             store.record(result, now=now)
             sent += len(advance(store, monitor, now=now))
-            expectation = by_window.get(number)
-            if expectation is None:
-                continue
-            evaluation = evaluate(monitor, store.history(monitor.monitor))
-            open_now = sum(incident.state == "open" for incident in incidents(store))
-            problems += [
-                f"window {number}: {problem}"
-                for problem in _differences(expectation, evaluation, sent, open_now)
-            ]
-    return Outcome(case.name, tuple(problems))
+            counts.append((sent, sum(incident.state == "open" for incident in incidents(store))))
+    return counts
 
 
 def results_of(case: Case, monitor: Monitor) -> list[dict[str, Any]]:
@@ -212,17 +225,15 @@ def _judged(row: dict[str, Any], monitor: Monitor) -> dict[str, Any]:
     return {**row, "status": "breach" if breach else "ok"}
 
 
-def _differences(expected: Expectation, evaluation: Evaluation, sent: int, open_now: int) -> list[str]:
-    problems = []
-    if expected.alerts is not None:
-        problems = _unexpected(expected.alerts, evaluation.alerts())
-    for name, wanted, found in (
-        ("notifications", expected.notifications, sent),
-        ("open incidents", expected.incidents, open_now),
-    ):
-        if wanted is not None and wanted != found:
-            problems.append(f"{found} {name}, expected {wanted}")
-    return problems
+def _miscounted(expected: Expectation, sent: int, open_now: int) -> list[str]:
+    return [
+        f"{found} {name}, expected {wanted}"
+        for name, wanted, found in (
+            ("notifications", expected.notifications, sent),
+            ("open incidents", expected.incidents, open_now),
+        )
+        if wanted is not None and wanted != found
+    ]
 
 
 def _unexpected(expected: Sequence[ExpectedAlert], rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -34,7 +34,7 @@ class Watched:
     """
 
     recorded: Recorded
-    alerts: Sequence[Mapping[str, Any]]
+    alerts: list[dict[str, Any]]
     told: Sequence[Event]
 
 

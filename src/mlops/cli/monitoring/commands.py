@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlops.cli.context import JsonOption
+from mlops.cli.monitoring.errors import explained
 from mlops.cli.output import Output, table
-from mlops.errors import DataError, UsageError
+from mlops.errors import UsageError
 from mlops.files import write_json, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from modelwatch import Monitor
 
 __all__ = ["commands"]
 
@@ -44,13 +44,19 @@ def run(
     labels: Annotated[Path | None, typer.Option(help="Labels with the correlation id.")] = None,
     start: Annotated[str | None, typer.Option(help="Start of the window, ISO 8601 with a zone.")] = None,
     end: Annotated[str | None, typer.Option(help="Its end, which is outside.")] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="History and journal of alerts; alerts.sqlite in the folder by default."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a monitor on one window. Exit code 1 when something breaches or could not be measured."""
-    with _explained():
+    with explained():
         import modelwatch
 
+        declared = modelwatch.Monitor.load(monitor)
         results = modelwatch.run(monitor, baseline, production, _window(start, end), labels=labels)
+        results["alerts"] = _alerts(declared, results, store or out / "alerts.sqlite")
     write_json(out / "results.json", results)
     write_text(out / "report.html", _page(results))
     statuses = Counter(row["status"] for row in results["measurements"])
@@ -86,7 +92,7 @@ def contract(
     as_json: JsonOption = False,
 ) -> None:
     """Draft the contract of a baseline, to be reviewed like code."""
-    with _explained():
+    with explained():
         import modelwatch
 
         drafted = modelwatch.Contract.infer(modelwatch.profile(baseline), roles=_roles(roles))
@@ -94,6 +100,17 @@ def contract(
             drafted.save(out)
     text = drafted.to_yaml() if out is None else f"{len(drafted.columns)} columns in {out}"
     Output(as_json).result(drafted.model_dump(mode="json"), text)
+
+
+def _alerts(monitor: Monitor, results: dict[str, Any], path: Path) -> list[dict[str, Any]]:
+    """Take a window into the history of its monitor; without a window it stands alone."""
+    from modelwatch.alerts.store import AlertStore
+    from modelwatch.alerts.watching import watch
+
+    if not monitor.rules or results["window"]["start"] is None:
+        return []
+    with AlertStore(path) as store:
+        return watch(store, monitor, results, now=datetime.now(UTC)).alerts
 
 
 def _roles(pairs: list[str] | None) -> dict[str, str]:
@@ -138,22 +155,3 @@ def _page(results: dict[str, Any]) -> str:
     )
     wrong = [row for row in results["measurements"] if row["status"] not in {"ok", "insufficient", "no_data"}]
     return environment.get_template("report.html.j2").render(results=results, wrong=wrong, number=_number)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Say what modelwatch refused in this project's words."""
-    from modelwatch.errors import UsageError as WatchUsageError
-    from modelwatch.errors import WatchError
-
-    try:
-        yield
-    except WatchError as error:
-        kind = UsageError if isinstance(error, WatchUsageError) else DataError
-        raise kind(
-            f"{error.what}.",
-            where=error.where,
-            got=error.got,
-            expected=error.expected,
-            next_step=error.next_step,
-        ) from error
