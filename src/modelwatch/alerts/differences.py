@@ -94,12 +94,8 @@ def markdown(comparison: Comparison, *, title: str, limit: int = 20) -> str:
     limit
         Rows of the table; what is left out is counted.
     """
-    lines = [
-        f"#### {title}",
-        "",
-        f"Incidents on {comparison.windows} past windows: {comparison.before} before this change, "
-         f"{comparison.after} after it.",
-    ]
+    counts = f"{comparison.before} before this change, {comparison.after} after it"
+    lines = [f"#### {title}", "", f"Incidents on {comparison.windows} past windows: {counts}."]
     if not comparison.differences:
         return "\n".join([*lines, "", "No incident differs."])
     lines += ["", "| | where | rules | before | after |", "|---|---|---|---|---|"]

@@ -7,7 +7,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from modelwatch.metrics import Direction, Metric, full_name, metric
 
@@ -52,8 +52,7 @@ class Evidence(_Model):
 class Budget(_Model):
     """How many false alarms a month of quiet may bring; `mlops monitor plan` and CI hold the rules to it."""
 
-    false_alarms_per_month: Annotated[float, Field(gt=0, validation_alias=AliasChoices(
-        "false_alarms_per_month", "false_alarms"))] = 0.05  # fmt: skip
+    false_alarms_per_month: Annotated[float, Field(gt=0)] = 0.05
 
 
 class Rule(_Model):
@@ -173,7 +172,7 @@ class Rule(_Model):
         for level in self.levels:
             if self.metric.breaches(self.fire, level):
                 raise ValueError(
-                    f"severity level {level} is on the good side of `fire` {self.fire}: "
+                    f"`severity` {level} is on the good side of `fire` {self.fire}: "
                     f"{self.metric.id} is worse {worse}"
                 )
         return self

@@ -33,6 +33,7 @@ def commands() -> typer.Typer:
         "contract",
         epilog="Example: `mlops monitor contract --baseline training.parquet --role any_visit=target`",
     )(contract)
+    group.command("schema", epilog="Example: `mlops monitor schema > monitor.schema.json`")(schema)
     return group
 
 
@@ -100,6 +101,13 @@ def contract(
             drafted.save(out)
     text = drafted.to_yaml() if out is None else f"{len(drafted.columns)} columns in {out}"
     Output(as_json).result(drafted.model_dump(mode="json"), text)
+
+
+def schema() -> None:
+    """Print the JSON Schema of monitor.yaml, for editors and checks."""
+    from modelwatch.monitor_schema import monitor_schema
+
+    Output(as_json=True).result(monitor_schema())
 
 
 def _alerts(monitor: Monitor, results: dict[str, Any], path: Path) -> list[dict[str, Any]]:
