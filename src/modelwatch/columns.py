@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NUMBER_PATTERN = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
+Number = int | float
+
+
 class Kind(StrEnum):
     """What a column's values are, whatever bits they are stored in."""
 
@@ -138,6 +141,13 @@ def _ticks(array: pa.Array) -> pa.Array:
     elif types.is_time64(array.type):
         array = array.cast(pa.time64("us"), safe=False)
     return array.view(pa.int64()) if array.type.bit_width == 64 else array.cast(pa.int64())
+
+
+class Bounds(NamedTuple):
+    """Extremes of the values of one block, as a Parquet footer knows them."""
+
+    low: Number
+    high: Number
 
 
 class NumberBlock(NamedTuple):

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modelwatch.cells import AlignedCells
+    from modelwatch.column_profiles import ColumnProfile
     from modelwatch.contract import Contract
     from modelwatch.distributions import Distribution
-    from modelwatch.profiles import ColumnProfile, Profile
+    from modelwatch.profiles import Profile
 
 DRIFT_METRICS = tuple(name for name, entry in METRICS.items() if entry.family is Family.DRIFT)
 PROFILE_METRICS = (*DRIFT_METRICS, *PROFILED_QUALITY, "schema_change")

@@ -17,7 +17,8 @@ from modelwatch.yaml_files import read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelwatch.profiles import ColumnProfile, Profile
+    from modelwatch.column_profiles import ColumnProfile
+    from modelwatch.profiles import Profile
 
 # A column of texts with more values than this is free text or an identifier: no list of allowed values.
 LONGEST_ALLOWED = 200
@@ -71,6 +72,11 @@ class ColumnContract(BaseModel):
         if self.type == "text" and self.kind == NUMERICAL:
             raise ValueError("a text column cannot be numerical")
         return self
+
+    @property
+    def ignored(self) -> bool:
+        """Left out of profiles."""
+        return self.role is Role.IGNORED
 
     @property
     def value_kind(self) -> Kind:

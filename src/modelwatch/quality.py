@@ -10,7 +10,7 @@ from modelwatch.metrics import AZUREML, CATEGORICAL, NUMERICAL, ROBUST, Metric
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
-    from modelwatch.profiles import ColumnProfile
+    from modelwatch.column_profiles import ColumnProfile
 
 AZUREML_DECIMALS = 5
 # Tukey's outer fences: 1 row in 430,000 of a normal distribution lies beyond them.

@@ -19,7 +19,7 @@ from modelwatch.errors import UsageError
 from modelwatch.metrics import METRICS, ROBUST
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
-from modelwatch.sources.opening import TableSource
+from modelwatch.sources.base import TableSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -14,7 +14,8 @@ from modelwatch.columns import NUMBER_PATTERN, Kind
 from modelwatch.results import with_note
 
 if TYPE_CHECKING:
-    from modelwatch.profiles import ColumnProfile, Profile
+    from modelwatch.column_profiles import ColumnProfile
+    from modelwatch.profiles import Profile
 
 # Share of texts that must spell numbers before a text column is compared as numbers.
 PARSE_SHARE = 0.95

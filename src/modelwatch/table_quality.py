@@ -12,8 +12,8 @@ from modelwatch.quality import measure_quality
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
+    from modelwatch.inputs import Inputs
     from modelwatch.monitor import Monitor
-    from modelwatch.running import Inputs
 
 _MICROSECONDS = 1_000_000
 
