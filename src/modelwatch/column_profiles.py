@@ -114,7 +114,7 @@ class ColumnProfile:
         if Kind.EMPTY in (self.kind, other.kind) and self.kind is not other.kind:
             known, empty = (other, self) if self.kind is Kind.EMPTY else (self, other)
             return replace(known, rows=known.rows + empty.rows, missing=known.missing + empty.missing)
-        if self.kind is not other.kind:
+        if self.kind is not other.kind or (self.cells is None) is not (other.cells is None):
             raise ProfileError(
                 "Columns of different kinds cannot be merged",
                 where=self.name,

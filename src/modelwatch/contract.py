@@ -79,6 +79,11 @@ class ColumnContract(BaseModel):
         return self.role is Role.IGNORED
 
     @property
+    def identifies(self) -> bool:
+        """Names rows rather than describing them."""
+        return self.role is Role.IDENTIFIER
+
+    @property
     def value_kind(self) -> Kind:
         """Logical kind of the values."""
         return TYPE_KINDS[self.type]
@@ -208,7 +213,11 @@ def _inferred(column: ColumnProfile, role: Role | None) -> ColumnContract | None
         return None
     if role is None:
         role = Role.IDENTIFIER if column.identifier_like else Role.FEATURE
-    fields: dict[str, Any] = {"name": column.name, "type": types[column.kind], "role": role}
+    kind = types[column.kind]
+    if role is Role.EVENT_TIME and kind == "text":
+        # Formats without times of their own spell them.
+        kind = "time"
+    fields: dict[str, Any] = {"name": column.name, "type": kind, "role": role}
     compared = role in (Role.FEATURE, Role.PREDICTION, Role.TARGET, Role.SEGMENT, Role.PROBABILITY)
     if column.kind is Kind.NUMBER and compared:
         fields |= {"minimum": column.minimum, "maximum": column.maximum}

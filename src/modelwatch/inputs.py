@@ -73,6 +73,8 @@ def read_inputs(
     contract = contract or Contract.infer(
         reference, roles=_roles(monitor, reference), timezone=monitor.data.timezone
     )
+    if reference_rows is not None and _reads_otherwise(reference, contract):
+        reference = profile(reference_rows.source, contract=contract)
     everything = open_source(production, contract=contract)
     if isinstance(everything, BatchSource) and labels is not None:
         everything = TableSource(read_table(everything))
@@ -87,6 +89,12 @@ def read_inputs(
                 predicted = _earlier(everything, monitor, window, lag, contract)
             labelled[lag] = _labelled(predicted, known, monitor, contract)
     return Inputs(contract, reference, found, reference_rows, rows, labelled, window, extras)
+
+
+def _reads_otherwise(reference: Profile, contract: Contract) -> bool:
+    """Tell whether the contract drafted from a profile reads one of its columns as another kind."""
+    declared = ((column, contract.get(name)) for name, column in reference.columns.items())
+    return any(found is not None and found.value_kind is not column.kind for column, found in declared)
 
 
 def as_table(source: Any) -> pa.Table:

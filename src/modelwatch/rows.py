@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelwatch.columns import texts
-from modelwatch.sources.base import ReadAgain, assembled, read_table, with_columns
+from modelwatch.sources.base import ReadAgain, assembled, only, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -155,7 +155,7 @@ class Keeping:
         read = None if columns is None else list(dict.fromkeys([*columns, *self.columns]))
         for batch in self.source.batches(read):
             self._held.append(batch.select([name for name in self.columns if name in batch.schema.names]))
-            yield batch if columns is None else with_columns(batch, columns)
+            yield only(batch, columns)
 
     def kept(self) -> pa.Table:
         """Return what was kept of the last reading."""

@@ -20,6 +20,7 @@ from modelwatch.columns import (
     kind_of,
     number_block,
     parsed_numbers,
+    parsed_times,
     plain,
     texts,
     type_name,
@@ -86,8 +87,15 @@ class ColumnScanner:
             numbers, errors = parsed_numbers(array)
             self._type_errors += errors
             self._whole = False
-            if errors < valid:
+            if self._categories is not None:
+                self._categories.add(texts(array))
+            elif errors < valid:
                 self._add_numbers(numbers, None)
+        elif self._kind is Kind.TIME and arrived is Kind.TEXT:
+            times, errors = parsed_times(array)
+            self._type_errors += errors
+            if errors < valid:
+                self._add_numbers(plain(times), None)
         elif arrived is not self._kind:
             self._type_errors += valid
 
@@ -95,8 +103,13 @@ class ColumnScanner:
         """Count values of this type, as the contract reads them."""
         self._type = data_type
         self._kind = kind = self._column.value_kind if self._column else kind_of(data_type)
-        self._numbers = NumberCounter(self._scratch) if kind in (Kind.NUMBER, Kind.TIME) else None
-        self._categories = CategoryCounter(self._scratch) if kind in (Kind.TEXT, Kind.BOOLEAN) else None
+        # Numbered rows are names: what matters of them is whether one comes twice.
+        named = kind in (Kind.TEXT, Kind.BOOLEAN) or (
+            self._column is not None and self._column.identifies and kind is Kind.NUMBER
+        )
+        numbers = kind in (Kind.NUMBER, Kind.TIME) and not named
+        self._numbers = NumberCounter(self._scratch) if numbers else None
+        self._categories = CategoryCounter(self._scratch) if named else None
         self._whole = is_integer(data_type) or kind is Kind.TIME
 
     def result(self) -> ColumnProfile:

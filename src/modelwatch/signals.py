@@ -127,7 +127,13 @@ def _held_out(
             result.noting("held-out evidence needs the baseline's rows and event time") for result in results
         ]
     table = rows.table([event_time, *names])
-    blocks = time_blocks(table, event_time, max(1, inputs.production.rows), contract=inputs.contract)
+    blocks = time_blocks(
+        table,
+        event_time,
+        max(1, inputs.production.rows),
+        contract=inputs.contract,
+        timezone=monitor.data.timezone or inputs.contract.timezone,
+    )
     wanted = list(dict.fromkeys(result.metric for result in results))
     try:
         null = held_out_null(

@@ -134,9 +134,13 @@ def assembled(batches: list[pa.RecordBatch], schema: pa.Schema, columns: list[st
     wanted = pa.schema([field for field in schema if columns is None or field.name in columns])
     tables = [pa.Table.from_batches([batch]) for batch in batches] or [wanted.empty_table()]
     try:
-        return pa.concat_tables(tables, promote_options="permissive")
+        whole = pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.concat_tables([_as_texts(table) for table in tables], promote_options="permissive")
+        whole = pa.concat_tables([_as_texts(table) for table in tables], promote_options="permissive")
+    for name in columns or ():
+        if name not in whole.column_names:
+            whole = whole.append_column(name, pa.nulls(whole.num_rows))
+    return whole if columns is None else whole.select(columns)
 
 
 def _as_texts(table: pa.Table) -> pa.Table:
@@ -148,10 +152,9 @@ def _as_texts(table: pa.Table) -> pa.Table:
     return table
 
 
-def with_columns(batch: pa.RecordBatch, columns: list[str] | None) -> pa.RecordBatch:
-    """Return a batch with just ``columns``, null where it lacks one; unchanged for None."""
+def only(batch: pa.RecordBatch, columns: list[str] | None) -> pa.RecordBatch:
+    """Return those of ``columns`` that a batch has; all of it for None."""
     if columns is None:
         return batch
     held = set(batch.schema.names)
-    arrays = [batch.column(name) if name in held else pa.nulls(batch.num_rows) for name in columns]
-    return pa.RecordBatch.from_arrays(arrays, names=columns)
+    return batch.select([name for name in columns if name in held])

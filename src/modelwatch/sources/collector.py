@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelwatch.sources.base import assembled, read_table, with_columns
+from modelwatch.sources.base import assembled, only, read_table
 from modelwatch.sources.tables import table_from_rows
 from modelwatch.sources.text_files import parse_json_lines, read_json_lines
 from modelwatch.sources.windows import Window
@@ -145,7 +145,7 @@ class CollectorSource:
         for _, names in self.collection.hours(self.window):
             for table in self._tables(names):
                 for batch in table.to_batches():
-                    yield with_columns(batch, columns)
+                    yield only(batch, columns)
 
     def hour(self, names: list[str]) -> pa.Table:
         """Return the rows of one hour's files."""
@@ -188,7 +188,7 @@ class DeploymentSource:
         """Yield the inputs in order of their hours."""
         for table in self._joined():
             for batch in table.combine_chunks().to_batches(max_chunksize=_ROWS):
-                yield with_columns(batch, columns)
+                yield only(batch, columns)
 
     def _joined(self) -> Iterator[pa.Table]:
         inputs = CollectorSource(self.deployment.below(INPUTS), self.window)

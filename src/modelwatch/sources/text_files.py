@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from modelwatch.columns import Kind
 from modelwatch.errors import SourceError
-from modelwatch.sources.base import ReadAgain, with_columns
+from modelwatch.sources.base import ReadAgain, only
 from modelwatch.sources.tables import table_from_rows
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class CsvSource:
                         "The CSV file cannot be read", where=str(file), got=str(error)
                     ) from error
                 self._types[name] = pa.string()
+                self.schema = self._open(self._files[0]).schema
                 raise ReadAgain(name) from error
 
     def _open(self, file: Path, columns: list[str] | None = None) -> Any:
@@ -94,16 +95,24 @@ class JsonLinesSource:
         self._mixed = False
         self._types = pa.schema([])
         first = next(self._read(files[0]), None)
-        self.schema = first.schema if first is not None else pa.schema([])
-        self.duplicate_names: tuple[str, ...] = ()
+        found = first.schema if first is not None else pa.schema([])
+        declared = contract.columns if contract else ()
         # A contract's numbers stay numbers where the first ones happen to be whole.
-        numbers = (
-            {column.name for column in contract.columns if column.type == "number"} if contract else set()
+        numbers = {column.name for column in declared if column.type == "number"}
+        self._types = pa.schema(
+            [
+                (field.name, pa.float64() if field.name in numbers else pa.string())
+                for field in found
+                # Arrow takes texts for times where all look alike, and drops their zones.
+                if field.name in numbers or pa.types.is_timestamp(field.type)
+            ]
         )
-        self._types = pa.schema([(name, pa.float64()) for name in self.schema.names if name in numbers])
+        known = {field.name: field.type for field in self._types}
+        self.schema = pa.schema([(field.name, known.get(field.name, field.type)) for field in found])
+        self.duplicate_names: tuple[str, ...] = ()
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield all rows of ``columns``; a key that a block lacks is null there.
+        """Yield all rows of ``columns``, block by block those that it has.
 
         Raises
         ------
@@ -113,7 +122,7 @@ class JsonLinesSource:
         for file in self._files:
             try:
                 for batch in self._read(file):
-                    yield with_columns(batch, columns)
+                    yield only(batch, columns)
             except pa.ArrowInvalid as error:
                 self._mixed = True
                 raise ReadAgain(str(file)) from error
