@@ -9,12 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from modelwatch.column_profiles import ColumnProfile
     from modelwatch.comparing import compare
     from modelwatch.contract import ColumnContract, Contract, Role
     from modelwatch.measuring import measure
     from modelwatch.metrics import AZUREML, METRICS, ROBUST
     from modelwatch.monitor import Monitor
-    from modelwatch.profiles import ColumnProfile, Profile
+    from modelwatch.profiles import Profile
     from modelwatch.profiling import profile
     from modelwatch.refining import refined
     from modelwatch.results import Measurement, Status
@@ -26,7 +27,7 @@ _HOMES = {
     "METRICS": "metrics",
     "ROBUST": "metrics",
     "ColumnContract": "contract",
-    "ColumnProfile": "profiles",
+    "ColumnProfile": "column_profiles",
     "Contract": "contract",
     "Measurement": "results",
     "Profile": "profiles",

@@ -128,7 +128,10 @@ class CategoryCounter:
         counts = np.concatenate([counts for _, counts in self._waiting])
         self._waiting, self._waiting_names = [], 0
         # Sums of counts below 2**53 are exact in doubles.
-        codes = names.indices.fill_null(len(names.dictionary)).to_numpy(zero_copy_only=False)
+        codes = self._scratch.index(len(names))
+        codes[:] = np.frombuffer(names.indices.buffers()[1], dtype=np.int32)[: len(names)]
+        if names.indices.null_count:
+            codes[null_positions(names.indices)] = len(names.dictionary)
         totals = np.bincount(codes, weights=counts, minlength=len(names.dictionary) + 1).astype(np.int64)
         self._add(names.dictionary, totals[: len(names.dictionary)])
 

@@ -5,6 +5,7 @@ Everything enters as Arrow: one set of types for pandas 2 and 3, nullable and Ar
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # What a person or a CSV writer means by a number; "nan", "1_000" and "" are none.
 NUMBER_PATTERN = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+
+
+Number = int | float
 
 
 class Kind(StrEnum):
@@ -140,6 +144,13 @@ def _ticks(array: pa.Array) -> pa.Array:
     return array.view(pa.int64()) if array.type.bit_width == 64 else array.cast(pa.int64())
 
 
+class Bounds(NamedTuple):
+    """Extremes of the values of one block, as a Parquet footer knows them."""
+
+    low: Number
+    high: Number
+
+
 class NumberBlock(NamedTuple):
     """The buffer of an int64 or float64 array, ``values`` (n,), and the positions of nulls, or None."""
 
@@ -177,6 +188,26 @@ def texts(array: pa.Array) -> pa.Array:
     if pa.types.is_string_view(array.type) or pa.types.is_large_string(array.type):
         return array
     return array if pa.types.is_string(array.type) else array.cast(pa.string())
+
+
+def parsed_times(array: pa.Array) -> tuple[pa.Array, int]:
+    """Return the ISO 8601 times that texts spell (UTC without a zone), and how many texts spell none."""
+    spelled = array.cast(pa.string())
+    try:
+        # Arrow reads texts that all carry a zone, a hundred times as fast.
+        taken = spelled.cast(pa.timestamp("us", tz="UTC"))
+    except pa.ArrowInvalid:
+        moments = [None if text is None else _moment(text) for text in spelled.to_pylist()]
+        taken = pa.array(moments, type=pa.timestamp("us", tz="UTC"))
+    return taken, taken.null_count - array.null_count
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def parsed_numbers(array: pa.Array) -> tuple[pa.Array, int]:

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modelwatch.cells import AlignedCells
-    from modelwatch.contract import Contract
+    from modelwatch.column_profiles import ColumnProfile
+    from modelwatch.contract import ColumnContract, Contract
     from modelwatch.distributions import Distribution
-    from modelwatch.profiles import ColumnProfile, Profile
+    from modelwatch.profiles import Profile
 
 DRIFT_METRICS = tuple(name for name, entry in METRICS.items() if entry.family is Family.DRIFT)
 PROFILE_METRICS = (*DRIFT_METRICS, *PROFILED_QUALITY, "schema_change")
@@ -107,20 +108,21 @@ def compare(
                 _missing(entry, name, column, definition) for entry in entries if entry.id != "schema_change"
             ]
             continue
-        found += _column(entries, column, production.columns[name], compared_as, definition)
+        found += _column(entries, column, production.columns[name], compared_as, definition, declared)
     return judge_all(
         [replace(one, segment=segment) for one in found], thresholds, alpha=alpha, method=correction
     )
 
 
-def _column(
+def _column(  # noqa: PLR0917
     entries: list[Metric],
     baseline: ColumnProfile,
     production: ColumnProfile,
     compared_as: str,
     definition: str,
+    declared: ColumnContract | None,
 ) -> list[Measurement]:
-    read = schema.conformed(baseline, production)
+    read = schema.conformed(baseline, production, declared.parse_share if declared else schema.PARSE_SHARE)
     before, after = baseline.distribution(compared_as), read.column.distribution(compared_as)
     pair = None
     if isinstance(before, NumericDistribution) and isinstance(after, NumericDistribution):
@@ -135,6 +137,10 @@ def _column(
             result = _retyped(baseline, read, definition)
         else:
             result = measure_quality(entry, baseline, read.column, definition)
+            if result is not None and result.count and entry.id == "null_value_rate":
+                result = result.noting(
+                    "" if declared is None or declared.nullable else "the contract allows none"
+                )
         if result is not None:
             signal = "data_drift" if entry.family is Family.DRIFT else "data_quality"
             results.append(replace(result, feature=baseline.name, signal=signal))

@@ -17,7 +17,8 @@ from modelwatch.yaml_files import read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelwatch.profiles import ColumnProfile, Profile
+    from modelwatch.column_profiles import ColumnProfile
+    from modelwatch.profiles import Profile
 
 # A column of texts with more values than this is free text or an identifier: no list of allowed values.
 LONGEST_ALLOWED = 200
@@ -71,6 +72,16 @@ class ColumnContract(BaseModel):
         if self.type == "text" and self.kind == NUMERICAL:
             raise ValueError("a text column cannot be numerical")
         return self
+
+    @property
+    def ignored(self) -> bool:
+        """Left out of profiles."""
+        return self.role is Role.IGNORED
+
+    @property
+    def identifies(self) -> bool:
+        """Names rows rather than describing them."""
+        return self.role is Role.IDENTIFIER
 
     @property
     def value_kind(self) -> Kind:
@@ -202,7 +213,11 @@ def _inferred(column: ColumnProfile, role: Role | None) -> ColumnContract | None
         return None
     if role is None:
         role = Role.IDENTIFIER if column.identifier_like else Role.FEATURE
-    fields: dict[str, Any] = {"name": column.name, "type": types[column.kind], "role": role}
+    kind = types[column.kind]
+    if role is Role.EVENT_TIME and kind == "text":
+        # Formats without times of their own spell them.
+        kind = "time"
+    fields: dict[str, Any] = {"name": column.name, "type": kind, "role": role}
     compared = role in (Role.FEATURE, Role.PREDICTION, Role.TARGET, Role.SEGMENT, Role.PROBABILITY)
     if column.kind is Kind.NUMBER and compared:
         fields |= {"minimum": column.minimum, "maximum": column.maximum}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from modelwatch.cells import edges_of
 from modelwatch.metrics import CATEGORICAL, NUMERICAL
 
 if TYPE_CHECKING:
@@ -74,12 +75,15 @@ class NumericDistribution:
         return float(scale * np.sqrt(square * self.n / (self.n - ddof)))
 
     def quantile(self, share: float) -> float:
-        """Return the value below which ``share`` of the rows lie (nearest rank, middle of its cell)."""
+        """Return the value of nearest rank below which ``share`` of the rows lie; straight within a cell."""
         cumulative = np.cumsum(self.cells.counts)
-        position = int(np.searchsorted(cumulative, share * self.n, side="left"))
-        lower, upper = self.cells.edges()
-        position = min(position, lower.size - 1)
-        return float(lower[position] / 2 + upper[position] / 2)
+        wanted = share * self.n
+        position = min(int(np.searchsorted(cumulative, wanted, side="left")), cumulative.size - 1)
+        lower, upper = edges_of(self.cells.keys[position : position + 1], self.cells.shift)
+        held = int(self.cells.counts[position])
+        inside = min(1.0, max(0.0, (wanted - int(cumulative[position]) + held) / held))
+        # Weighing both ends keeps a cell as wide as all floats finite.
+        return float(lower[0] * (1 - inside) + upper[0] * inside)
 
     def interquartile_range(self) -> float:
         """Return the distance between the quartiles."""

@@ -167,7 +167,7 @@ def _quality(entry: Metric, baseline: Any, production: Any, definition: str) -> 
     columns = [
         profile({"value": side}).columns["value"] for side in (as_array(baseline), as_array(production))
     ]
-    read = schema.conformed(*columns)
+    read = schema.conformed(columns[0], columns[1])
     try:
         result = measure_quality(entry, columns[0], read.column, definition)
     except KeyError:

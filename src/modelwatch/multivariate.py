@@ -13,7 +13,8 @@ from modelwatch.columns import Kind, kind_of, plain, texts
 from modelwatch.metrics import ROBUST
 from modelwatch.performance.probability import roc_auc
 from modelwatch.results import Measurement, Status
-from modelwatch.sources.opening import TableSource, open_source
+from modelwatch.sources.base import read_table
+from modelwatch.sources.opening import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +50,7 @@ def domain_classifier_auc(
     Measurement
         With DeLong's interval and the one-sided p-value that the AUC is 0.5.
     """
-    sides = [_table(side) for side in (baseline, production)]
+    sides = [read_table(open_source(side)) for side in (baseline, production)]
     shared = [name for name in sides[0].column_names if name in sides[1].column_names]
     names = shared if features is None else [name for name in features if name in shared]
     sampled = [_spread(side.select(names)) for side in sides]
@@ -89,15 +90,6 @@ def domain_classifier_auc(
         interval=interval,
         signal="multivariate",
     )
-
-
-def _table(source: Any) -> pa.Table:
-    import pyarrow as pa  # noqa: PLC0415
-
-    opened = open_source(source)
-    if isinstance(opened, TableSource):
-        return opened.table
-    return pa.Table.from_batches(opened.batches(list(opened.schema.names)))
 
 
 def _spread(table: pa.Table) -> pa.Table:

@@ -52,12 +52,7 @@ def operational_signals(
         held = requests.column(latency).drop_null()
         results += _latencies(np.sort(np.asarray(held.to_numpy(), dtype=np.float64)), definition)
     if window is not None:
-        seconds = window.length.total_seconds()
-        results.append(
-            Measurement(
-                "throughput_per_second", definition, n / seconds, n_production=n, count=n, signal=SIGNAL
-            )
-        )
+        results.append(throughput(n, window, definition))
     if status in requests.column_names and n:
         column = requests.column(status)
         truth = kind_of(column.type) is Kind.BOOLEAN
@@ -77,6 +72,14 @@ def operational_signals(
     elif status in requests.column_names:
         results.append(Measurement("error_rate", definition, None, Status.NO_DATA, signal=SIGNAL))
     return results
+
+
+def throughput(requests: int, window: Window, definition: str = ROBUST) -> Measurement:
+    """Return requests per second over a window."""
+    rate = requests / window.length.total_seconds()
+    return Measurement(
+        "throughput_per_second", definition, rate, n_production=requests, count=requests, signal=SIGNAL
+    )
 
 
 def _latencies(ordered: FloatArray, definition: str) -> list[Measurement]:

@@ -10,17 +10,18 @@ import json
 import os
 import tempfile
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from modelwatch.categories import CategoryCounts
 from modelwatch.cells import Cells
+from modelwatch.column_profiles import ColumnProfile
 from modelwatch.columns import Kind
 from modelwatch.errors import ProfileError
-from modelwatch.profiles import ColumnProfile, Profile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 MAGIC = b"modelwatch profile 1\n"
@@ -30,14 +31,22 @@ _SCALARS = (
 )  # fmt: skip
 
 
-def payload(profile: Profile, *, sort_columns: bool = False) -> bytes:
+class Content(NamedTuple):
+    """What a profile consists of."""
+
+    rows: int
+    columns: Mapping[str, ColumnProfile]
+    duplicate_names: tuple[str, ...]
+
+
+def payload(content: Content, *, sort_columns: bool = False) -> bytes:
     """Return the content of a profile as bytes that are equal for equal profiles."""
-    names = sorted(profile.columns) if sort_columns else list(profile.columns)
+    names = sorted(content.columns) if sort_columns else list(content.columns)
     numbers: list[bytes] = []
-    headers = [_header(profile.columns[name], numbers) for name in names]
-    header: dict[str, Any] = {"rows": profile.rows, "columns": headers}
-    if profile.duplicate_names:
-        header["duplicate_names"] = list(profile.duplicate_names)
+    headers = [_header(content.columns[name], numbers) for name in names]
+    header: dict[str, Any] = {"rows": content.rows, "columns": headers}
+    if content.duplicate_names:
+        header["duplicate_names"] = list(content.duplicate_names)
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     return b"".join([len(text).to_bytes(8, "little"), text, *numbers])
 
@@ -57,24 +66,24 @@ def _header(column: ColumnProfile, numbers: list[bytes]) -> dict[str, Any]:
     return header
 
 
-def write(profile: Profile, path: Path) -> None:
+def write(content: Content, path: Path) -> None:
     """Write the file; a reader sees the old one or the new one, never half of either."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + to_bytes(profile))
+            file.write(MAGIC + to_bytes(content))
         os.replace(temporary, path)  # noqa: PTH105  (both are in one folder)
     except BaseException:
         os.unlink(temporary)  # noqa: PTH108
         raise
 
 
-def to_bytes(profile: Profile) -> bytes:
+def to_bytes(content: Content) -> bytes:
     """Return the profile compressed, as files and Spark rows carry it."""
-    return zlib.compress(payload(profile), 6)
+    return zlib.compress(payload(content), 6)
 
 
-def read(path: Path) -> Profile:
+def read(path: Path) -> Content:
     """Read the file that `write` wrote."""
     try:
         content = path.read_bytes()
@@ -94,7 +103,7 @@ def read(path: Path) -> Profile:
         raise ProfileError("The profile is damaged", where=str(path), got=str(error)) from error
 
 
-def from_bytes(content: bytes) -> Profile:
+def from_bytes(content: bytes) -> Content:
     """Read what `to_bytes` made."""
     raw = zlib.decompress(content)
     size = int.from_bytes(raw[:8], "little")
@@ -121,4 +130,4 @@ def from_bytes(content: bytes) -> Profile:
             counts = dict(zip(names, take(len(names)).tolist(), strict=True))
             fields["categories"] = CategoryCounts(counts, entry["overflow"])
         columns[entry["name"]] = ColumnProfile(kind=Kind(entry["kind"]), **fields)
-    return Profile(header["rows"], columns, tuple(header.get("duplicate_names", ())))
+    return Content(header["rows"], columns, tuple(header.get("duplicate_names", ())))

@@ -7,20 +7,21 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from modelwatch.errors import SourceError
-from modelwatch.profiles import ColumnProfile, Profile
+from modelwatch.profiles import Profile
 from modelwatch.scanning import ColumnScanner
 from modelwatch.scratch import Scratch
-from modelwatch.sources.opening import ColumnSource, open_source
-from modelwatch.sources.text_files import ReadAgain
+from modelwatch.sources.base import ColumnSource, ReadAgain
+from modelwatch.sources.opening import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import pyarrow as pa
-
+    from modelwatch.column_profiles import ColumnProfile
     from modelwatch.contract import Contract
-    from modelwatch.sources.opening import Source
+    from modelwatch.sources.base import Source
 
 # Below this, starting threads costs more than they bring.
 _ROWS_WORTH_THREADS = 200_000
@@ -65,38 +66,32 @@ def profile(
     wanted = None if columns is None else list(columns)
     opened = open_source(source, columns=wanted, contract=contract)
     while True:
-        names = _names(opened, wanted, contract)
         try:
             if isinstance(opened, ColumnSource):
-                return _by_column(opened, names, contract, threads)
-            return _by_batch(opened, names, contract)
+                return _by_column(opened, _names(opened, wanted, contract), contract, threads)
+            return _by_batch(opened, wanted, contract)
         except ReadAgain:
             # The source knows better now which columns are text.
             continue
 
 
-def scanner(schema: pa.Schema, name: str, contract: Contract | None, scratch: Scratch) -> ColumnScanner:
-    """Return the scanner of one column of ``schema``."""
-    column = contract.get(name) if contract else None
-    return ColumnScanner(name, schema.field(name).type, column, scratch)
-
-
 def _names(source: Source, columns: list[str] | None, contract: Contract | None) -> list[str]:
     repeated = set(source.duplicate_names)
     present = [name for name in source.schema.names if name not in repeated]
-    if columns is not None:
-        missing = [name for name in columns if name not in source.schema.names and name not in repeated]
-        if missing:
-            raise SourceError("Columns asked for are missing", got=present, expected=missing)
-        return [name for name in columns if name in present]
-    ignored = set(contract.with_role(_ignored())) if contract else set()
-    return [name for name in present if name not in ignored]
+    if columns is None:
+        return [name for name in present if not _ignored(name, contract)]
+    if missing := [name for name in columns if name not in {*present, *repeated}]:
+        raise _missing(missing, present)
+    return [name for name in columns if name in present]
 
 
-def _ignored() -> Any:
-    from modelwatch.contract import Role  # noqa: PLC0415
+def _missing(columns: list[str], present: Iterable[str]) -> SourceError:
+    return SourceError("Columns asked for are missing", got=list(present), expected=columns)
 
-    return Role.IGNORED
+
+def _ignored(name: str, contract: Contract | None) -> bool:
+    column = contract.get(name) if contract else None
+    return column is not None and column.ignored
 
 
 def _by_column(
@@ -107,7 +102,8 @@ def _by_column(
     def scan(name: str) -> ColumnProfile:
         if not hasattr(local, "scratch"):
             local.scratch = Scratch()
-        column = scanner(source.schema, name, contract, local.scratch)
+        declared = contract.get(name) if contract else None
+        column = ColumnScanner(name, source.schema.field(name).type, declared, local.scratch)
         for array, bounds in source.chunks(name):
             column.add(array, bounds)
         return column.result()
@@ -122,13 +118,54 @@ def _by_column(
     return Profile(rows, {column.name: column for column in profiles}, source.duplicate_names)
 
 
-def _by_batch(source: Source, names: list[str], contract: Contract | None) -> Profile:
-    scratch = Scratch()
-    scanners = [scanner(source.schema, name, contract, scratch) for name in names]
-    rows = 0
+def _by_batch(source: Source, columns: list[str] | None, contract: Contract | None) -> Profile:
+    names = None if columns is None else [name for name in columns if name not in source.duplicate_names]
+    held = BatchProfiler(source, contract, names)
     for batch in source.batches(names):
-        rows += batch.num_rows
-        for position, column in enumerate(scanners):
-            column.add(batch.column(position))
-    profiles = [column.result() for column in scanners]
-    return Profile(rows, {column.name: column for column in profiles}, source.duplicate_names)
+        held.add(batch)
+    return held.result()
+
+
+class BatchProfiler:
+    """Profiles what comes, columns that turn up late included: their earlier rows are missing values."""
+
+    def __init__(self, source: Source, contract: Contract | None, names: list[str] | None = None) -> None:
+        self._contract = contract
+        self._names = names
+        self._repeated = source.duplicate_names
+        self._scratch = Scratch()
+        self._scanners: dict[str, ColumnScanner] = {}
+        self._rows = 0
+        self._meet(field for field in source.schema if names is None or field.name in names)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count the rows of one batch."""
+        self._meet(batch.schema)
+        held = set(batch.schema.names)
+        for name, column in self._scanners.items():
+            column.add(batch.column(name) if name in held else pa.nulls(batch.num_rows))
+        self._rows += batch.num_rows
+
+    def result(self) -> Profile:
+        """Return the profile of all rows added.
+
+        Raises
+        ------
+        SourceError
+            If a column asked for never came.
+        """
+        if missing := [name for name in self._names or () if name not in self._scanners]:
+            raise _missing(missing, self._scanners)
+        order = self._names or self._scanners
+        return Profile(self._rows, {name: self._scanners[name].result() for name in order}, self._repeated)
+
+    def _meet(self, fields: Iterable[pa.Field]) -> None:
+        for found in fields:
+            name = found.name
+            if name in self._scanners or name in self._repeated:
+                continue
+            if self._names is None and _ignored(name, self._contract):
+                continue
+            declared = self._contract.get(name) if self._contract else None
+            self._scanners[name] = ColumnScanner(name, found.type, declared, self._scratch)
+            self._scanners[name].add(pa.nulls(self._rows))

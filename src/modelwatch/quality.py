@@ -10,7 +10,7 @@ from modelwatch.metrics import AZUREML, CATEGORICAL, NUMERICAL, ROBUST, Metric
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
-    from modelwatch.profiles import ColumnProfile
+    from modelwatch.column_profiles import ColumnProfile
 
 AZUREML_DECIMALS = 5
 # Tukey's outer fences: 1 row in 430,000 of a normal distribution lies beyond them.
@@ -39,7 +39,11 @@ def measure_quality(
         metric=metric.id,
         definition=definition,
         value=rate,
-        p_value=two_rates_p_value(count, production.rows, baseline_count, baseline.rows),
+        p_value=(
+            two_rates_p_value(count, production.rows, baseline_count, baseline.rows)
+            if baseline.rows
+            else None
+        ),
         n_baseline=baseline.rows,
         n_production=production.rows,
         interval=wilson(count, production.rows),
@@ -148,17 +152,26 @@ def _outliers(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | 
 
 
 def _duplicates(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
-    counts = []
-    for column in (production, baseline):
-        if column.cells is not None and column.cells.shift == 0:
-            distinct = float(column.cells.keys.size)
-        elif column.categories is not None:
-            distinct = column.categories.distinct
-        else:
-            return None
-        counts.append(max(0, round(column.valid - distinct)))
+    count = _repeated(production)
+    if count is None:
+        return None
     overflow = production.categories is not None and production.categories.overflow
-    return counts[0], counts[1], "estimated" if overflow else "", 0.0
+    return count, _repeated(baseline) or 0, "estimated from a sample of values" if overflow else "", 0.0
+
+
+def _repeated(column: ColumnProfile) -> int | None:
+    """Return how many rows repeat an earlier value, None where a profile cannot tell.
+
+    Which categories a bounded profile keeps is decided by their hashes, so they are a fair sample of all,
+    each with its true count: without repetitions the estimate is 0, not merely near it.
+    """
+    if column.cells is not None and column.cells.shift == 0:
+        return int(column.cells.total - column.cells.keys.size)
+    if column.categories is None:
+        return None
+    kept = sum(column.categories.counts.values())
+    share = (kept - len(column.categories.counts)) / kept if kept else 0.0
+    return round(share * column.categories.total)
 
 
 _COUNTS = {

@@ -8,19 +8,22 @@ measured exactly.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from modelwatch.judging import ALPHA, corrected, judged
 from modelwatch.measuring import measure
 from modelwatch.metrics import METRICS, NUMERICAL, Family
-from modelwatch.sources.opening import ColumnSource, Source, open_source
+from modelwatch.results import Measurement, Status
+from modelwatch.sources.base import read_table
+from modelwatch.sources.opening import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from modelwatch.results import Measurement
+    import pyarrow as pa
+
+    from modelwatch.sources.base import Source
 
 # A statistic known to half a per cent decides as the exact one would.
 GAP = 0.005
@@ -34,7 +37,9 @@ def refined(
     gap: float = GAP,
     alpha: float = ALPHA,
 ) -> list[Measurement]:
-    """Measure again, from the data, what profiles could tell within more than ``gap`` only.
+    """Measure again, from the data, what profiles could tell within more than ``gap`` only, and judge anew.
+
+    `modelwatch.run` does so by itself wherever it has the data of both sides.
 
     Parameters
     ----------
@@ -47,31 +52,60 @@ def refined(
     alpha
         Largest q-value of a breach, as for `modelwatch.compare`.
     """
-    sources = open_source(baseline), open_source(production)
+    sides = open_source(baseline), open_source(production)
+    exact = remeasured(measurements, *(partial(_column, side) for side in sides), gap=gap)
+    return [
+        judged(_unjudged(measurement), measurement.threshold, alpha=alpha) for measurement in corrected(exact)
+    ]
+
+
+def remeasured(
+    measurements: Sequence[Measurement],
+    baseline: Callable[[str], pa.ChunkedArray],
+    production: Callable[[str], pa.ChunkedArray],
+    *,
+    gap: float = GAP,
+) -> list[Measurement]:
+    """Return measurements, those known within more than ``gap`` only taken anew, without judging them.
+
+    Parameters
+    ----------
+    baseline, production
+        Read one column into memory.
+    """
     exact = list(measurements)
     columns: dict[str, tuple[pa.ChunkedArray, pa.ChunkedArray]] = {}
     for position, measurement in enumerate(measurements):
         name = measurement.feature
-        drift = METRICS[measurement.metric].family is Family.DRIFT
-        if name is None or not drift or measurement.bound is None or measurement.bound <= gap:
+        if name is None or not uncertain(measurement, gap):
             continue
         if name not in columns:
             columns.clear()
-            columns[name] = _column(sources[0], name), _column(sources[1], name)
+            columns[name] = baseline(name), production(name)
         again = measure(measurement.metric, *columns[name], definition=measurement.definition, kind=NUMERICAL)
+        if again.value is None:
+            # Texts that spell numbers, say: a profile reads them by its contract, a column alone does not.
+            continue
         exact[position] = replace(
             again,
             signal=measurement.signal,
             feature=name,
             segment=measurement.segment,
             threshold=measurement.threshold,
+            note=measurement.note,
         ).noting("measured again from the data")
-    return [judged(measurement, measurement.threshold, alpha=alpha) for measurement in corrected(exact)]
+    return exact
+
+
+def uncertain(measurement: Measurement, gap: float = GAP) -> bool:
+    """Tell whether cells leave a drift measurement open by more than ``gap``."""
+    drift = METRICS[measurement.metric].family is Family.DRIFT
+    return drift and measurement.bound is not None and measurement.bound > gap
+
+
+def _unjudged(measurement: Measurement) -> Measurement:
+    return replace(measurement, status=Status.OK) if measurement.status is Status.BREACH else measurement
 
 
 def _column(source: Source, name: str) -> pa.ChunkedArray:
-    if isinstance(source, ColumnSource):
-        arrays = [array for array, _ in source.chunks(name)]
-    else:
-        arrays = [batch.column(0) for batch in source.batches([name])]
-    return pa.chunked_array(arrays, type=source.schema.field(name).type)
+    return read_table(source, [name]).column(0)

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.compute as pc
 
 from modelwatch.comparing import compare
 from modelwatch.errors import UsageError
 from modelwatch.metrics import METRICS, ROBUST
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
-from modelwatch.sources.opening import TableSource
+from modelwatch.sources.base import TableSource
+from modelwatch.sources.windows import utc_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,8 +94,12 @@ def held_out_null(
         )
     wanted = list(metrics)
     found: dict[tuple[str | None, str], list[float]] = defaultdict(list)
+    # Merging is exact and associative: all blocks but one are what stands before it and what comes after.
+    before = list(accumulate(blocks[:-1], Profile.merge))
+    after = list(accumulate(reversed(blocks[1:]), Profile.merge))[::-1]
     for position, block in enumerate(blocks):
-        rest = reduce(Profile.merge, [other for i, other in enumerate(blocks) if i != position])
+        sides = [*before[max(0, position - 1) : position], *after[position : position + 1]]
+        rest = reduce(Profile.merge, sides)
         for result in compare(rest, block, definition=definition, metrics=wanted, contract=contract):
             if result.value is not None:
                 found[result.feature, result.metric].append(result.value)
@@ -101,11 +108,22 @@ def held_out_null(
 
 
 def time_blocks(
-    table: pa.Table, event_time: str, rows: int, *, contract: Contract | None = None, most: int = 60
+    table: pa.Table,
+    event_time: str,
+    rows: int,
+    *,
+    contract: Contract | None = None,
+    timezone: str | None = None,
+    most: int = 60,
 ) -> list[Profile]:
-    """Cut a table into profiles of ``rows`` rows in order of time; a last shorter block is left out."""
-    ordered = table.sort_by(event_time)
-    count = min(most, ordered.num_rows // rows)
+    """Cut a table into profiles of ``rows`` rows in order of time.
+
+    A last shorter block is left out, and so are rows without a time.
+    """
+    times = utc_times(table.column(event_time), timezone=timezone, name=event_time)
+    ordered = pc.sort_indices(times)[: len(times) - times.null_count]
+    count = min(most, len(ordered) // rows)
     return [
-        profile(TableSource(ordered.slice(block * rows, rows)), contract=contract) for block in range(count)
+        profile(TableSource(table.take(ordered[block * rows : (block + 1) * rows])), contract=contract)
+        for block in range(count)
     ]

@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modelwatch import signals
-from modelwatch.contract import Contract, Role
+from modelwatch.contract import Contract
 from modelwatch.errors import SourceError
+from modelwatch.inputs import Inputs, of_segment, read_inputs
 from modelwatch.monitor import PROFILED, Monitor
-from modelwatch.performance.labels import join_labels
-from modelwatch.profiles import Profile
-from modelwatch.profiling import profile
 from modelwatch.results import Measurement, Status
-from modelwatch.sources.collector import INPUTS, is_collector, read_collector, read_deployment
-from modelwatch.sources.opening import TableSource, open_source
-from modelwatch.sources.windows import Window, within
+from modelwatch.segments import Segment, profile_segments, segments_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from modelwatch.performance.labels import LabelledRows
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What signals read: profiles always, rows where a signal or segment needs them.
-
-    Attributes
-    ----------
-    baseline, production
-        Profiles made with ``contract``.
-    baseline_rows, production_rows
-        Tables, None where nothing needs rows (or, of the baseline, where only its profile is kept).
-    joined
-        Production rows with their labels.
-    """
-
-    contract: Contract
-    baseline: Profile
-    production: Profile
-    baseline_rows: pa.Table | None
-    production_rows: pa.Table | None
-    joined: LabelledRows | None
-    window: Window | None
-    extras: Mapping[str, Any]
+    from modelwatch.sources.windows import Window
 
 
 def run(
@@ -101,7 +72,9 @@ def run(
     declared = _monitor(monitor)
     contract = contract or _declared_contract(declared, monitor)
     extras = {"importances": importances, "training_rows": training_rows, "requests": requests}
-    inputs = _read(declared, baseline, production, window, contract, labels, extras)
+    inputs = read_inputs(
+        declared, baseline, production, window, contract=contract, labels=labels, extras=extras
+    )
     measurements = list(_measurements(declared, inputs))
     return {
         "monitor": declared.monitor,
@@ -126,13 +99,13 @@ def _measurements(monitor: Monitor, inputs: Inputs) -> Iterator[Measurement]:
             continue
         yield from signals.evaluate(monitor, name, signal, inputs)
     for segmentation in monitor.segments:
-        for value, part in _segments(monitor, inputs, segmentation.by):
-            label = f"{segmentation.by}={value}"
-            if part.production.rows < segmentation.min_rows:
-                yield _small(monitor, label, part.production.rows, segmentation.min_rows)
+        for found, part in _segments(monitor, inputs, segmentation.by, segmentation.min_rows):
+            label = f"{segmentation.by}={found.value}"
+            if part is None:
+                yield _small(monitor, label, found.rows, segmentation.min_rows)
                 continue
             for name, signal in monitor.signals.items():
-                if signal.type in signals.SEGMENTED:
+                if signal.type not in signals.UNSEGMENTED and not (overlapping and signal.type in PROFILED):
                     for measurement in signals.evaluate(monitor, name, signal, part, segment=label):
                         yield replace(measurement, segment=label)
 
@@ -142,11 +115,11 @@ def _small(monitor: Monitor, segment: str, rows: int, needed: int) -> Measuremen
         "volume_ratio",
         monitor.baseline.definition,
         None,
-        Status.INSUFFICIENT,
+        Status.INSUFFICIENT if rows else Status.NO_DATA,
         n_production=rows,
         signal="segments",
         segment=segment,
-        note=f"{needed} rows are needed",
+        note=f"{needed} rows are needed" if rows else "no rows in production",
     )
 
 
@@ -161,83 +134,6 @@ def _declared_contract(monitor: Monitor, where: object) -> Contract | None:
         return None
     folder = Path(where).parent if isinstance(where, (str, Path)) else Path()
     return Contract.load(folder / monitor.contract)
-
-
-def _read(  # noqa: PLR0917
-    monitor: Monitor,
-    baseline: Any,
-    production: Any,
-    window: Window | None,
-    contract: Contract | None,
-    labels: Any,
-    extras: Mapping[str, Any],
-) -> Inputs:
-    reference, reference_rows = _baseline(baseline, contract, rows=_needs_rows(monitor, labels))
-    contract = contract or Contract.infer(
-        reference, roles=_roles(monitor, reference), timezone=monitor.data.timezone
-    )
-    checked = reference
-    if reference_rows is not None:
-        checked = profile(reference_rows, contract=contract)
-    windowed = window is not None and monitor.data.event_time is not None
-    if windowed or labels is not None or _needs_rows(monitor, labels):
-        rows: pa.Table | None = _rows(production, monitor, window, contract)
-        found = profile(TableSource(rows), contract=contract)
-    else:
-        rows, found = None, profile(production, contract=contract)
-    joined = None
-    if labels is not None and rows is not None:
-        joined = join_labels(rows, as_table(labels), monitor.data.correlation_id)
-    return Inputs(contract, checked, found, reference_rows, rows, joined, window, extras)
-
-
-def _roles(monitor: Monitor, baseline: Profile) -> dict[str, Role]:
-    """Return the roles of columns that the monitor itself names."""
-    named = {segmentation.by: Role.SEGMENT for segmentation in monitor.segments}
-    named[monitor.data.correlation_id] = Role.IDENTIFIER
-    if monitor.data.event_time is not None:
-        named[monitor.data.event_time] = Role.EVENT_TIME
-    return {name: role for name, role in named.items() if name in baseline.columns}
-
-
-def _needs_rows(monitor: Monitor, labels: Any) -> bool:
-    beyond = any(
-        signal.type not in PROFILED or signal.evidence == "held_out" for signal in monitor.signals.values()
-    )
-    return beyond or bool(monitor.segments) or labels is not None
-
-
-def _baseline(baseline: Any, contract: Contract | None, *, rows: bool) -> tuple[Profile, pa.Table | None]:
-    if isinstance(baseline, Profile):
-        return baseline, None
-    if isinstance(baseline, (str, Path)) and Path(baseline).suffix == ".profile":
-        return Profile.load(baseline), None
-    if rows:
-        table = as_table(baseline)
-        return profile(TableSource(table), contract=contract), table
-    return profile(baseline, contract=contract), None
-
-
-def as_table(source: Any) -> pa.Table:
-    """Read a source into memory."""
-    opened = open_source(source)
-    if isinstance(opened, TableSource):
-        return opened.table
-    return pa.Table.from_batches(opened.batches(list(opened.schema.names)), schema=None)
-
-
-def _rows(production: Any, monitor: Monitor, window: Window | None, contract: Contract) -> pa.Table:
-    folder = Path(production) if isinstance(production, (str, Path)) else None
-    if folder is not None and folder.is_dir():
-        if (folder / INPUTS).is_dir():
-            return read_deployment(folder, window)
-        if is_collector(folder):
-            return read_collector(folder, window)
-    table = as_table(production)
-    if window is None or monitor.data.event_time is None:
-        return table
-    zone = monitor.data.timezone or contract.timezone
-    return within(table, window, monitor.data.event_time, timezone=zone)
 
 
 def _overlap(monitor: Monitor, inputs: Inputs) -> str:
@@ -255,33 +151,27 @@ def _overlap(monitor: Monitor, inputs: Inputs) -> str:
     return f"baseline overlaps production from {start} to {end}"
 
 
-def _segments(monitor: Monitor, inputs: Inputs, by: str) -> Iterator[tuple[str, Inputs]]:
-    """Yield each segment's inputs; a segment that the baseline lacks has an empty baseline."""
+def _segments(
+    monitor: Monitor, inputs: Inputs, by: str, fewest: int
+) -> Iterator[tuple[Segment, Inputs | None]]:
+    """Yield each segment's inputs, None where it has too few rows; the baseline may lack a segment."""
     production = inputs.production_rows
-    if production is None or by not in production.column_names:
+    if production is None or by not in inputs.production.columns:
         raise SourceError("The segment column is missing", where=monitor.monitor, expected=by)
-    values = [v for v in pc.unique(production.column(by)).to_pylist() if v is not None]
-    for value in sorted(values, key=str):
-        part = _where(production, by, value)
-        before = None if inputs.baseline_rows is None else _where(inputs.baseline_rows, by, value)
-        joined = inputs.joined
-        if joined is not None:
-            labelled = _where(joined.table, by, value)
-            joined = joined._replace(table=labelled, predictions=part.num_rows)
+    found = segments_of(inputs.production, by)
+    seen = {segment.value for segment in found}
+    before = segments_of(inputs.baseline, by) if by in inputs.baseline.columns else []
+    found += [Segment(gone.value, 0) for gone in before if gone.value not in seen and gone.rows >= fewest]
+    large = [segment.value for segment in found if segment.rows >= fewest]
+    after = profile_segments(production.source, by, large, contract=inputs.contract)
+    baselines = {}
+    if inputs.baseline_rows is not None and by in inputs.baseline_rows:
+        baselines = profile_segments(inputs.baseline_rows.source, by, large, contract=inputs.contract)
+    for segment in found:
+        if segment.value not in after:
+            yield segment, None
+            continue
         yield (
-            str(value),
-            Inputs(
-                inputs.contract,
-                inputs.baseline if before is None else profile(TableSource(before), contract=inputs.contract),
-                profile(TableSource(part), contract=inputs.contract),
-                before,
-                part,
-                joined,
-                inputs.window,
-                inputs.extras,
-            ),
+            segment,
+            of_segment(inputs, by, segment.value, baselines.get(segment.value), after[segment.value]),
         )
-
-
-def _where(table: pa.Table, column: str, value: Any) -> pa.Table:
-    return table.filter(pc.equal(table.column(column), pa.scalar(value)))

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from modelwatch.categories import CategoryCounter
+from modelwatch.column_profiles import ColumnProfile, plain_number
 from modelwatch.columns import (
+    Bounds,
     Kind,
+    Number,
     NumberBlock,
     is_integer,
     kind_of,
     number_block,
     parsed_numbers,
+    parsed_times,
     plain,
     texts,
     type_name,
 )
 from modelwatch.counting import BLOCK, NumberCounter
-from modelwatch.profiles import ColumnProfile, Number, plain_number
 
 if TYPE_CHECKING:
     from modelwatch.arrays import FloatArray, IntArray
     from modelwatch.contract import ColumnContract
     from modelwatch.scratch import Scratch
-
-
-class Bounds(NamedTuple):
-    """Extremes of the values of one block, as a Parquet footer knows them."""
-
-    low: Number
-    high: Number
 
 
 class ColumnScanner:
@@ -56,18 +52,19 @@ class ColumnScanner:
         self, name: str, data_type: pa.DataType, column: ColumnContract | None, scratch: Scratch
     ) -> None:
         self._name = name
-        self._type = data_type
         self._column = column
-        self._kind = column.value_kind if column else kind_of(data_type)
+        self._scratch = scratch
         self._rows = self._missing = self._type_errors = self._out_of_range = 0
         self._low: Number | None = None
         self._high: Number | None = None
-        self._numbers = NumberCounter(scratch) if self._kind in (Kind.NUMBER, Kind.TIME) else None
-        self._categories = CategoryCounter(scratch) if self._kind in (Kind.TEXT, Kind.BOOLEAN) else None
-        self._whole = is_integer(data_type) or self._kind is Kind.TIME
-        self._scratch = scratch
         self._waiting: list[pa.Array] = []
         self._waiting_rows = 0
+        self._type: pa.DataType
+        self._kind: Kind
+        self._whole: bool
+        self._numbers: NumberCounter | None
+        self._categories: CategoryCounter | None
+        self._become(data_type)
 
     def add(self, array: pa.Array, bounds: Bounds | None = None) -> None:
         """Count one array; ``bounds``, where known, spare a pass over its values."""
@@ -77,6 +74,11 @@ class ColumnScanner:
         valid = len(array) - array.null_count
         if not valid:
             return
+        if self._kind is Kind.EMPTY and self._column is None:
+            self._become(array.type)
+        if self._whole and arrived is Kind.NUMBER and not is_integer(array.type):
+            # Whole numbers first, others later: lines of JSON have no schema to tell.
+            self._whole, self._type = False, array.type
         if self._categories is not None and arrived is self._kind:
             self._categories.add(texts(array))
         elif self._numbers is not None and arrived is self._kind:
@@ -85,10 +87,30 @@ class ColumnScanner:
             numbers, errors = parsed_numbers(array)
             self._type_errors += errors
             self._whole = False
-            if errors < valid:
+            if self._categories is not None:
+                self._categories.add(texts(array))
+            elif errors < valid:
                 self._add_numbers(numbers, None)
+        elif self._kind is Kind.TIME and arrived is Kind.TEXT:
+            times, errors = parsed_times(array)
+            self._type_errors += errors
+            if errors < valid:
+                self._add_numbers(plain(times), None)
         elif arrived is not self._kind:
             self._type_errors += valid
+
+    def _become(self, data_type: pa.DataType) -> None:
+        """Count values of this type, as the contract reads them."""
+        self._type = data_type
+        self._kind = kind = self._column.value_kind if self._column else kind_of(data_type)
+        # Numbered rows are names: what matters of them is whether one comes twice.
+        named = kind in (Kind.TEXT, Kind.BOOLEAN) or (
+            self._column is not None and self._column.identifies and kind is Kind.NUMBER
+        )
+        numbers = kind in (Kind.NUMBER, Kind.TIME) and not named
+        self._numbers = NumberCounter(self._scratch) if numbers else None
+        self._categories = CategoryCounter(self._scratch) if named else None
+        self._whole = is_integer(data_type) or kind is Kind.TIME
 
     def result(self) -> ColumnProfile:
         """Return the profile of all that was added."""

@@ -14,7 +14,8 @@ from modelwatch.columns import NUMBER_PATTERN, Kind
 from modelwatch.results import with_note
 
 if TYPE_CHECKING:
-    from modelwatch.profiles import ColumnProfile, Profile
+    from modelwatch.column_profiles import ColumnProfile
+    from modelwatch.profiles import Profile
 
 # Share of texts that must spell numbers before a text column is compared as numbers.
 PARSE_SHARE = 0.95
@@ -59,17 +60,20 @@ def normalised(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
-def conformed(baseline: ColumnProfile, production: ColumnProfile) -> Conformed:
+def conformed(
+    baseline: ColumnProfile, production: ColumnProfile, parse_share: float = PARSE_SHARE
+) -> Conformed:
     """Read a production column as the kind of its baseline and count what does not fit.
 
-    Wider numbers fit. Texts are read as numbers where they spell some. Anything else is a type error a value.
+    Wider numbers fit. Texts are read as numbers where at least ``parse_share`` of them spell some. Anything
+    else is a type error a value.
     """
     note = ""
     if baseline.kind is production.kind or Kind.EMPTY in (baseline.kind, production.kind):
         if baseline.kind is Kind.NUMBER and baseline.type != production.type:
             note = f"dtype_widened: {baseline.type} to {production.type}"
         valid = production.rows - production.missing
-        enough = not production.type_errors or production.type_errors <= (1 - PARSE_SHARE) * valid
+        enough = not production.type_errors or production.type_errors <= (1 - parse_share) * valid
         if production.type_errors and production.kind is Kind.NUMBER:
             note = with_note(note, f"{production.type_errors} values are no numbers")
         return Conformed(production, enough, note)
@@ -78,7 +82,7 @@ def conformed(baseline: ColumnProfile, production: ColumnProfile) -> Conformed:
     if baseline.kind is Kind.NUMBER and production.category_names is not None:
         column = _parsed(production, integer=baseline.integer)
         share = 1 - column.type_errors / valid if valid else 1.0
-        return Conformed(column, share >= PARSE_SHARE, f"{what}; {share:.1%} spell numbers")
+        return Conformed(column, share >= parse_share, f"{what}; {share:.1%} spell numbers")
     column = replace(
         production, kind=baseline.kind, type_errors=valid, cells=None, categories=None, out_of_range=None
     )

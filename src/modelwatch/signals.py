@@ -11,28 +11,31 @@ from modelwatch.contract import Role
 from modelwatch.errors import UsageError, WatchError
 from modelwatch.estimation import calibrator, estimated_performance
 from modelwatch.fairness import fairness_gaps
+from modelwatch.inputs import PREDICTED_AT, as_table
 from modelwatch.judging import corrected, judged
 from modelwatch.metrics import METRICS, Family, metric
 from modelwatch.monitor import Top
-from modelwatch.multivariate import domain_classifier_auc
-from modelwatch.operations import operational_signals
-from modelwatch.performance import label_coverage, performance
+from modelwatch.multivariate import ROWS_PER_SIDE, domain_classifier_auc
+from modelwatch.operations import operational_signals, throughput
+from modelwatch.performance import label_coverage, label_lag, performance
 from modelwatch.profiles import Profile
 from modelwatch.quality import PROFILED_QUALITY
+from modelwatch.refining import remeasured, uncertain
 from modelwatch.resampling import held_out_null, time_blocks
 from modelwatch.results import Measurement, Status
 from modelwatch.skew import training_serving_skew
+from modelwatch.sources.windows import parse_duration, utc_times
 from modelwatch.table_quality import table_quality
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from modelwatch.inputs import Inputs
     from modelwatch.monitor import Monitor, Signal
-    from modelwatch.running import Inputs
+    from modelwatch.performance import LabelledRows
 
-SEGMENTED = frozenset(
-    {"data_drift", "prediction_drift", "data_quality", "model_performance", "estimated_performance"}
-)
+# Importances and request logs have no segments.
+UNSEGMENTED = frozenset({"feature_attribution_drift", "operations"})
 _PREDICTIONS = (Role.PREDICTION, Role.PROBABILITY)
 
 
@@ -83,17 +86,54 @@ def _drift(monitor: Monitor, signal: Signal, inputs: Inputs, roles: tuple[Role, 
             metrics=wanted,
             contract=inputs.contract,
         )
-    return _held_out(monitor, inputs, results) if signal.evidence == "held_out" else results
+    results = _enough(monitor, inputs, _refined(inputs, results))
+    names = [column.name for column in columns]
+    return _held_out(monitor, inputs, results, names) if signal.evidence == "held_out" else results
 
 
-def _held_out(monitor: Monitor, inputs: Inputs, results: list[Measurement]) -> list[Measurement]:
+def _refined(inputs: Inputs, results: list[Measurement]) -> list[Measurement]:
+    """Measure from the rows what cells leave open, or say that it stays open."""
+    before, after = inputs.baseline_rows, inputs.production_rows
+    if before is not None and after is not None:
+        return remeasured(results, before.column, after.column)
+    side = "baseline" if before is None else "production"
+    return [
+        result.noting(f"known within {result.bound:.2g}: the rows of {side} are not at hand")
+        if uncertain(result)
+        else result
+        for result in results
+    ]
+
+
+def _enough(monitor: Monitor, inputs: Inputs, results: list[Measurement]) -> list[Measurement]:
+    """Hold back what fewer rows than the monitor asks for would say."""
+    needed = monitor.data.min_rows
+    if needed == "auto" or inputs.production.rows >= needed:
+        return results
+    note = f"{needed} rows are needed, the window has {inputs.production.rows}"
+    return [
+        replace(result, status=Status.INSUFFICIENT).noting(note) if result.status is Status.OK else result
+        for result in results
+    ]
+
+
+def _held_out(
+    monitor: Monitor, inputs: Inputs, results: list[Measurement], names: list[str]
+) -> list[Measurement]:
     """Replace the closed laws' p-values by those of the baseline's own blocks of the window's size."""
     event_time, rows = monitor.data.event_time, inputs.baseline_rows
-    if event_time is None or rows is None or event_time not in rows.column_names:
+    if event_time is None or rows is None or event_time not in rows:
         return [
             result.noting("held-out evidence needs the baseline's rows and event time") for result in results
         ]
-    blocks = time_blocks(rows, event_time, max(1, inputs.production.rows), contract=inputs.contract)
+    table = rows.table([event_time, *names])
+    blocks = time_blocks(
+        table,
+        event_time,
+        max(1, inputs.production.rows),
+        contract=inputs.contract,
+        timezone=monitor.data.timezone or inputs.contract.timezone,
+    )
     wanted = list(dict.fromkeys(result.metric for result in results))
     try:
         null = held_out_null(
@@ -136,24 +176,43 @@ def _attribution(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Meas
 
 def _performance(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:
     wanted = [name for name in signal.bounds if METRICS[name].family in _PERFORMANCE_FAMILIES] or ["accuracy"]
-    if inputs.joined is None:
-        target = inputs.contract.with_role(Role.TARGET)
-        rows = inputs.production_rows
-        if rows is None or not target or target[0] not in rows.column_names:
-            return [_absent(monitor, name, "no labels were given") for name in wanted]
-        table, coverage = rows, []
-    else:
-        table = inputs.joined.table
-        coverage = [label_coverage(inputs.joined, definition=monitor.baseline.definition)]
-    share = coverage[0].value if coverage else 1.0
+    table, joined = _judged_rows(signal, inputs)
+    if table is None or (joined is None and _column(inputs, table, Role.TARGET) is None):
+        return [_absent(monitor, name, "no labels were given") for name in wanted]
+    about = [] if joined is None else _about_labels(monitor, joined)
     results = [_one_performance(monitor, signal, inputs, table, name) for name in wanted]
+    share = about[0].value if about else 1.0
     if share is not None and share < signal.minimum_coverage:
         note = f"label coverage {share:.1%} is below {signal.minimum_coverage:.1%}"
         results = [
             replace(result, status=Status.INSUFFICIENT).noting(note) if result.status is Status.OK else result
             for result in results
         ]
-    return [*coverage, *results]
+    return [*about, *results]
+
+
+def _judged_rows(signal: Signal, inputs: Inputs) -> tuple[Any, LabelledRows | None]:
+    """Return the rows to judge predictions by: joined to labels, else those that carry the truth."""
+    joined = inputs.labelled.get(parse_duration(signal.label_lag))
+    if joined is not None:
+        return joined.table, joined
+    roles = (Role.TARGET, Role.PREDICTION, Role.PROBABILITY, Role.SEGMENT)
+    names = [name for role in roles for name in inputs.contract.with_role(role)]
+    rows = inputs.production_rows
+    return (None if rows is None else rows.table([*names, *signal.by])), None
+
+
+def _about_labels(monitor: Monitor, joined: LabelledRows) -> list[Measurement]:
+    """Return how many predictions have a label and, where labels carry a time, how late they came."""
+    definition = monitor.baseline.definition
+    about = [label_coverage(joined, definition=definition)]
+    if PREDICTED_AT in joined.table.column_names and monitor.data.event_time is not None:
+        predicted, labelled = (
+            utc_times(joined.table.column(name), timezone=monitor.data.timezone, name=name)
+            for name in (PREDICTED_AT, monitor.data.event_time)
+        )
+        about.append(label_lag(predicted, labelled, definition=definition))
+    return about
 
 
 def _one_performance(monitor: Monitor, signal: Signal, inputs: Inputs, table: Any, name: str) -> Measurement:
@@ -177,11 +236,16 @@ def _one_performance(monitor: Monitor, signal: Signal, inputs: Inputs, table: An
 
 
 def _estimated(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:
-    scores = _column(inputs, inputs.production_rows, Role.PROBABILITY)
+    names = inputs.contract.with_role
+    production, baseline = (
+        None if rows is None else rows.table([*names(Role.PROBABILITY), *names(Role.TARGET)])
+        for rows in (inputs.production_rows, inputs.baseline_rows)
+    )
+    scores = _column(inputs, production, Role.PROBABILITY)
     if scores is None:
         return [_absent(monitor, "estimated_accuracy", "no column has the role probability")]
-    truth = _column(inputs, inputs.baseline_rows, Role.TARGET)
-    reference = _column(inputs, inputs.baseline_rows, Role.PROBABILITY)
+    truth = _column(inputs, baseline, Role.TARGET)
+    reference = _column(inputs, baseline, Role.PROBABILITY)
     fitted = None
     if truth is not None and reference is not None:
         fitted = calibrator(truth, reference, positive=signal.positive)
@@ -191,7 +255,7 @@ def _estimated(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measure
 
 
 def _fairness(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:
-    table = inputs.joined.table if inputs.joined is not None else inputs.production_rows
+    table, _ = _judged_rows(signal, inputs)
     groups = signal.by or inputs.contract.with_role(Role.SEGMENT)
     predicted = _column(inputs, table, Role.PREDICTION)
     if table is None or predicted is None or not groups:
@@ -218,37 +282,41 @@ def _multivariate(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Meas
         for name in inputs.contract.with_role(Role.FEATURE)
         if not isinstance(signal.features, tuple) or name in signal.features
     ]
-    return [
-        domain_classifier_auc(
-            inputs.baseline_rows,
-            inputs.production_rows,
-            features=features,
-            definition=monitor.baseline.definition,
+    before, after = (
+        rows.sampled(features, ROWS_PER_SIDE, profiled.rows)
+        for rows, profiled in (
+            (inputs.baseline_rows, inputs.baseline),
+            (inputs.production_rows, inputs.production),
         )
-    ]
+    )
+    return [domain_classifier_auc(before, after, features=features, definition=monitor.baseline.definition)]
 
 
 def _skew(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Measurement]:
-    from modelwatch.running import as_table  # noqa: PLC0415  (it imports this module)
-
     given = inputs.extras.get("training_rows")
     if given is None or inputs.production_rows is None:
         return [_absent(monitor, "training_serving_skew_rate", "no training rows were given")]
-    features = inputs.contract.with_role(Role.FEATURE)
+    features, key = inputs.contract.with_role(Role.FEATURE), monitor.data.correlation_id
+    training = as_table(given)
+    if key not in training.column_names or key not in inputs.production_rows:
+        return [_absent(monitor, "training_serving_skew_rate", f"a side has no row id {key!r}")]
+    serving = inputs.production_rows.having(key, training.column(key), features)
     return training_serving_skew(
-        as_table(given), inputs.production_rows, monitor.data.correlation_id, features=features
+        training, serving, key, features=features, definition=monitor.baseline.definition
     )
 
 
 def _operations(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Measurement]:
-    from modelwatch.running import as_table  # noqa: PLC0415  (it imports this module)
-
-    requests = inputs.extras.get("requests")
-    if requests is None:
+    requests, definition = inputs.extras.get("requests"), monitor.baseline.definition
+    if requests is not None:
+        return operational_signals(as_table(requests), window=inputs.window, definition=definition)
+    if inputs.window is None:
         return [_absent(monitor, "error_rate", "no request log was given")]
-    return operational_signals(
-        as_table(requests), window=inputs.window, definition=monitor.baseline.definition
-    )
+    # What was collected tells how much was asked, if not how fast it was answered.
+    return [
+        throughput(inputs.production.rows, inputs.window, definition).noting("rows of production"),
+        _absent(monitor, "error_rate", "no request log was given"),
+    ]
 
 
 def _column(inputs: Inputs, table: Any, role: Role) -> Any:

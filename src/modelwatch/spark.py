@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from modelwatch.errors import SourceError
-from modelwatch.profile_files import from_bytes, to_bytes
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
-from modelwatch.sources.files import ParquetSource, parquet_files
-from modelwatch.sources.opening import BatchSource
+from modelwatch.sources.base import BatchSource
+from modelwatch.sources.files import parquet_files
+from modelwatch.sources.parquet import ParquetSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -100,8 +100,8 @@ def profile_parquet(
 
 
 def _row(found: Profile) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([to_bytes(found)], type=pa.binary())], names=["profile"])
+    return pa.RecordBatch.from_arrays([pa.array([found.to_bytes()], type=pa.binary())], names=["profile"])
 
 
 def _merged(rows: list[Any]) -> Profile:
-    return reduce(Profile.merge, [from_bytes(bytes(row["profile"])) for row in rows])
+    return reduce(Profile.merge, [Profile.from_bytes(bytes(row["profile"])) for row in rows])

@@ -6,14 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from modelwatch.column_profiles import ColumnProfile
 from modelwatch.contract import Role
 from modelwatch.metrics import METRICS
 from modelwatch.quality import measure_quality
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
+    from modelwatch.inputs import Inputs
     from modelwatch.monitor import Monitor
-    from modelwatch.running import Inputs
 
 _MICROSECONDS = 1_000_000
 
@@ -23,14 +24,12 @@ def table_quality(monitor: Monitor, inputs: Inputs) -> list[Measurement]:
     results = [_volume(monitor, inputs)]
     if monitor.data.event_time is not None:
         results.append(_freshness(monitor, inputs))
-    for name in {*inputs.contract.with_role(Role.IDENTIFIER), monitor.data.correlation_id}:
-        if name in inputs.production.columns and name in inputs.baseline.columns:
-            result = measure_quality(
-                METRICS["duplicate_rate"],
-                inputs.baseline.columns[name],
-                inputs.production.columns[name],
-                monitor.baseline.definition,
-            )
+    for name in dict.fromkeys((*inputs.contract.with_role(Role.IDENTIFIER), monitor.data.correlation_id)):
+        after = inputs.production.columns.get(name)
+        if after is not None:
+            # Training data seldom have the identifiers of requests; repeating them is wrong all the same.
+            before = inputs.baseline.columns.get(name, ColumnProfile(name, after.type, after.kind))
+            result = measure_quality(METRICS["duplicate_rate"], before, after, monitor.baseline.definition)
             if result is not None:
                 results.append(replace(result, feature=name))
     return results

@@ -245,7 +245,7 @@ def test_a_blob_container_is_read_hour_by_hour() -> None:
     table = read_collector(blobs, window, prefix="modelDataCollector/e/d/model_inputs")
     assert table.num_rows == 2
     assert blobs.asked[0] == "modelDataCollector/e/d/model_inputs/2026/02/01/00/"
-    assert len(blobs.asked) == 3
+    assert len(set(blobs.asked)) == 3
 
 
 def test_one_broken_signal_leaves_the_others_alone() -> None:

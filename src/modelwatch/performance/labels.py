@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,9 @@ from modelwatch.errors import SourceError
 from modelwatch.intervals import wilson
 from modelwatch.metrics import ROBUST
 from modelwatch.results import Measurement, Status
+
+if TYPE_CHECKING:
+    from modelwatch.rows import Condition
 
 SIGNAL = "model_performance"
 
@@ -23,16 +26,31 @@ class LabelledRows(NamedTuple):
     ----------
     table
         Rows of the predictions that have a label, with the label's columns beside.
-    predictions
+    asked
         Distinct predictions, labelled or not.
     duplicate_predictions, duplicate_labels
         Rows left out because their id occurred before; of several labels the last one counts.
     """
 
     table: pa.Table
-    predictions: int
+    asked: pa.Table
     duplicate_predictions: int
     duplicate_labels: int
+
+    @property
+    def predictions(self) -> int:
+        """Distinct predictions, labelled or not."""
+        return int(self.asked.num_rows)
+
+    def where(self, condition: Condition) -> LabelledRows:
+        """Return the rows that meet a condition."""
+        table, asked = (
+            side.filter(condition.of(side.column(condition.column)))
+            if condition.column in side.column_names
+            else side.slice(0, 0)
+            for side in (self.table, self.asked)
+        )
+        return self._replace(table=table, asked=asked)
 
 
 def join_labels(predictions: pa.Table, labels: pa.Table, key: str) -> LabelledRows:
@@ -55,7 +73,7 @@ def join_labels(predictions: pa.Table, labels: pa.Table, key: str) -> LabelledRo
     last, duplicate_labels = once(labels, key, keep="last")
     common = [name for name in last.column_names if name != key and name in first.column_names]
     # What both sides call the same is the label's, since it is the later knowledge.
-    first = first.drop_columns(common)
+    asked, first = first, first.drop_columns(common)
     left = first.set_column(first.column_names.index(key), key, first.column(key).cast(pa.string()))
     right = last.set_column(last.column_names.index(key), key, last.column(key).cast(pa.string()))
     positions = pc.index_in(left.column(key), value_set=right.column(key))
@@ -64,7 +82,7 @@ def join_labels(predictions: pa.Table, labels: pa.Table, key: str) -> LabelledRo
     taken = right.drop_columns([key]).take(positions.filter(matched))
     for name in taken.column_names:
         rows = rows.append_column(name, taken.column(name))
-    return LabelledRows(rows, first.num_rows, duplicate_predictions, duplicate_labels)
+    return LabelledRows(rows, asked, duplicate_predictions, duplicate_labels)
 
 
 def once(table: pa.Table, key: str, *, keep: str) -> tuple[pa.Table, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelwatch.sources.opening import Source, open_source
+from modelwatch.sources.base import Source
+from modelwatch.sources.opening import open_source
 from modelwatch.sources.windows import Window
 
 __all__ = ["Source", "Window", "open_source"]

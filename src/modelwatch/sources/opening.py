@@ -4,106 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from modelwatch.errors import SourceError
+from modelwatch.sources.base import BatchSource, Source, TableSource
 from modelwatch.sources.tables import table_from_columns, table_from_frame
 
 if TYPE_CHECKING:
     from modelwatch.contract import Contract
-    from modelwatch.scanning import Bounds
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Data that can be read in Arrow batches.
-
-    ``schema`` has names and types, each name once; columns whose names occur more than once are not read and
-    named in ``duplicate_names``.
-    """
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Names and types."""
-        ...
-
-    @property
-    def duplicate_names(self) -> tuple[str, ...]:
-        """Names that occur more than once."""
-        ...
-
-    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Yield all rows of ``columns``, in bounded memory."""
-        ...
-
-
-@runtime_checkable
-class ColumnSource(Source, Protocol):
-    """A source that can be read one column at a time, so that columns can be shared among threads."""
-
-    @property
-    def rows(self) -> int:
-        """Number of rows, known without reading them."""
-        ...
-
-    def chunks(self, name: str) -> Iterator[tuple[pa.Array, Bounds | None]]:
-        """Yield the arrays of one column, with their extremes where the format knows them."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class TableSource:
-    """An Arrow table."""
-
-    table: pa.Table
-    duplicate_names: tuple[str, ...] = ()
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Names and types."""
-        return self.table.schema
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return int(self.table.num_rows)
-
-    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the table's batches."""
-        yield from self.table.select(columns).to_batches()
-
-    def chunks(self, name: str) -> Iterator[tuple[pa.Array, Bounds | None]]:
-        """Yield the arrays of one column."""
-        for chunk in self.table.column(name).chunks:
-            yield chunk, None
-
-
-@dataclass(slots=True)
-class BatchSource:
-    """Record batches from anywhere, read once."""
-
-    schema: pa.Schema
-    iterator: Iterator[pa.RecordBatch]
-    duplicate_names: tuple[str, ...] = ()
-    _used: bool = field(default=False, repr=False)
-
-    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the batches that are left.
-
-        Raises
-        ------
-        SourceError
-            On a second reading: the batches are gone.
-        """
-        if self._used:
-            raise SourceError("A stream of batches can be read once", next_step="pass a table or a path")
-        self._used = True
-        for batch in self.iterator:
-            yield batch.select(columns)
 
 
 def open_source(  # noqa: PLR0911  (one line a kind)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from modelwatch.columns import Kind
 from modelwatch.errors import SourceError
+from modelwatch.sources.base import ReadAgain, only
 from modelwatch.sources.tables import table_from_rows
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 1 << 22
 _MISTYPED = re.compile(r"CSV column #(\d+)")
 _JSON_ROWS = 1 << 16
-
-
-class ReadAgain(Exception):  # noqa: N818  (an instruction to the reader, not an error)
-    """A column is not what its first block looked like: what was read so far must be dropped."""
 
 
 class CsvSource:
@@ -46,7 +43,7 @@ class CsvSource:
         names = self.schema.names
         self.duplicate_names = tuple(sorted({name for name in names if names.count(name) > 1}))
 
-    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield all rows of ``columns``.
 
         Raises
@@ -65,6 +62,7 @@ class CsvSource:
                         "The CSV file cannot be read", where=str(file), got=str(error)
                     ) from error
                 self._types[name] = pa.string()
+                self.schema = self._open(self._files[0]).schema
                 raise ReadAgain(name) from error
 
     def _open(self, file: Path, columns: list[str] | None = None) -> Any:
@@ -88,18 +86,33 @@ class CsvSource:
 class JsonLinesSource:
     """Files of one JSON object a line.
 
-    Arrow's reader is tried first; lines whose types vary are read by Python, where a contract can count them.
+    Arrow's reader is tried first; lines whose types or keys vary are read by Python, where a contract can
+    count them.
     """
 
-    def __init__(self, files: list[Path]) -> None:
+    def __init__(self, files: list[Path], contract: Contract | None = None) -> None:
         self._files = files
         self._mixed = False
+        self._types = pa.schema([])
         first = next(self._read(files[0]), None)
-        self.schema = first.schema if first is not None else pa.schema([])
+        found = first.schema if first is not None else pa.schema([])
+        declared = contract.columns if contract else ()
+        # A contract's numbers stay numbers where the first ones happen to be whole.
+        numbers = {column.name for column in declared if column.type == "number"}
+        self._types = pa.schema(
+            [
+                (field.name, pa.float64() if field.name in numbers else pa.string())
+                for field in found
+                # Arrow takes texts for times where all look alike, and drops their zones.
+                if field.name in numbers or pa.types.is_timestamp(field.type)
+            ]
+        )
+        known = {field.name: field.type for field in self._types}
+        self.schema = pa.schema([(field.name, known.get(field.name, field.type)) for field in found])
         self.duplicate_names: tuple[str, ...] = ()
 
-    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Yield all rows of ``columns``; a key that a block lacks is null there.
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield all rows of ``columns``, block by block those that it has.
 
         Raises
         ------
@@ -109,7 +122,7 @@ class JsonLinesSource:
         for file in self._files:
             try:
                 for batch in self._read(file):
-                    yield _with_columns(batch, columns)
+                    yield only(batch, columns)
             except pa.ArrowInvalid as error:
                 self._mixed = True
                 raise ReadAgain(str(file)) from error
@@ -122,7 +135,9 @@ class JsonLinesSource:
 
             try:
                 reader = arrow_json.open_json(
-                    file, read_options=arrow_json.ReadOptions(block_size=_BLOCK_BYTES)
+                    file,
+                    read_options=arrow_json.ReadOptions(block_size=_BLOCK_BYTES),
+                    parse_options=arrow_json.ParseOptions(explicit_schema=self._types),
                 )
             except pa.ArrowInvalid:
                 self._mixed = True
@@ -168,10 +183,3 @@ def parse_json_lines(lines: Iterable[str], where: str) -> Iterator[dict[str, Any
         if not isinstance(row, dict):
             raise SourceError("Expected a JSON object", where=f"{where}:{number}", got=line[:80])
         yield row
-
-
-def _with_columns(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
-    arrays = [
-        batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows) for name in columns
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=columns)

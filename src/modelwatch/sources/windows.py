@@ -96,7 +96,12 @@ def utc_times(column: pa.ChunkedArray | pa.Array, *, timezone: str | None, name:
     return column.cast(pa.timestamp("us", tz="UTC"), safe=False)
 
 
-def _parsed(column: pa.ChunkedArray | pa.Array, timezone: str | None, name: str) -> pa.Array:
+def _parsed(column: pa.ChunkedArray | pa.Array, timezone: str | None, name: str) -> Any:
+    try:
+        # Arrow reads texts that all carry a zone, a hundred times as fast.
+        return column.cast(pa.timestamp("us", tz="UTC"))
+    except pa.ArrowInvalid:
+        pass
     moments: list[datetime | None] = []
     for text in column.to_pylist():
         try:
@@ -124,13 +129,27 @@ def _zone(timezone: str | None, name: str) -> str:
     return timezone
 
 
+def inside(
+    times: pa.ChunkedArray | pa.Array, window: Window, *, timezone: str | None, name: str
+) -> pa.ChunkedArray | pa.Array:
+    """Return which event times lie in ``window``; a row without a time does not."""
+    moments = utc_times(times, timezone=timezone, name=name)
+    return pc.fill_null(
+        pc.and_(
+            pc.greater_equal(moments, pa.scalar(window.start, moments.type)),
+            pc.less(moments, pa.scalar(window.end, moments.type)),
+        ),
+        False,
+    )
+
+
 def within(table: pa.Table, window: Window, event_time: str, *, timezone: str | None) -> pa.Table:
     """Return the rows of ``table`` whose event time lies in ``window``; rows without a time are left out."""
     if event_time not in table.column_names:
-        raise SourceError("The event time column is missing", where=event_time, got=table.column_names)
-    times = utc_times(table.column(event_time), timezone=timezone, name=event_time)
-    inside = pc.and_(
-        pc.greater_equal(times, pa.scalar(window.start, times.type)),
-        pc.less(times, pa.scalar(window.end, times.type)),
-    )
-    return table.filter(inside)
+        raise missing_event_time(event_time, table.column_names)
+    return table.filter(inside(table.column(event_time), window, timezone=timezone, name=event_time))
+
+
+def missing_event_time(name: str, columns: list[str]) -> SourceError:
+    """Return the error that data have no column of event times."""
+    return SourceError("The event time column is missing", where=name, got=columns)

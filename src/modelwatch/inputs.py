@@ -1,0 +1,207 @@
+"""What signals read: one window of one monitor, its data opened, profiled and joined to labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelwatch.contract import Contract, Role
+from modelwatch.monitor import PROFILED
+from modelwatch.performance.labels import join_labels
+from modelwatch.profiles import Profile
+from modelwatch.profiling import profile
+from modelwatch.rows import Condition, Keeping, Rows
+from modelwatch.sources.base import BatchSource, ColumnSource, TableSource, read_table
+from modelwatch.sources.collector import EVENT_TIME, CollectorSource, DeploymentSource
+from modelwatch.sources.opening import open_source
+from modelwatch.sources.windowed import windowed
+from modelwatch.sources.windows import Window, parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    import pyarrow as pa
+
+    from modelwatch.monitor import Monitor
+    from modelwatch.performance.labels import LabelledRows
+    from modelwatch.sources.base import Source
+
+# When a prediction was made, beside the time of its label, in rows that were joined.
+PREDICTED_AT = "__predicted_at__"
+_JUDGED = (Role.PREDICTION, Role.PROBABILITY, Role.TARGET, Role.SEGMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """One window: profiles, and rows for the signals that need some.
+
+    Attributes
+    ----------
+    baseline, production
+        Profiles made with ``contract``.
+    baseline_rows, production_rows
+        Read again on demand; None where only a profile is at hand.
+    labelled
+        Predictions with their labels, by how much earlier than the window they were made.
+    """
+
+    contract: Contract
+    baseline: Profile
+    production: Profile
+    baseline_rows: Rows | None
+    production_rows: Rows | None
+    labelled: Mapping[timedelta, LabelledRows]
+    window: Window | None
+    extras: Mapping[str, Any]
+
+
+def read_inputs(
+    monitor: Monitor,
+    baseline: Any,
+    production: Any,
+    window: Window | None,
+    *,
+    contract: Contract | None,
+    labels: Any,
+    extras: Mapping[str, Any],
+) -> Inputs:
+    """Open and profile both sides of a comparison, in bounded memory, and join what has labels."""
+    rows_needed = needs_rows(monitor, labels)
+    reference, reference_rows = _baseline(baseline, contract, monitor, rows_needed=rows_needed)
+    contract = contract or Contract.infer(
+        reference, roles=_roles(monitor, reference), timezone=monitor.data.timezone
+    )
+    if reference_rows is not None and _reads_otherwise(reference, contract):
+        reference = profile(reference_rows.source, contract=contract)
+    everything = open_source(production, contract=contract)
+    if isinstance(everything, BatchSource) and labels is not None:
+        everything = TableSource(read_table(everything))
+    source = _within(everything, monitor, window, contract)
+    found, rows = _profiled(source, contract, monitor, rows_needed=rows_needed)
+    labelled = {}
+    if labels is not None and rows is not None:
+        known = as_table(labels)
+        for lag in lags(monitor):
+            predicted = rows
+            if lag and window is not None:
+                predicted = _earlier(everything, monitor, window, lag, contract)
+            labelled[lag] = _labelled(predicted, known, monitor, contract)
+    return Inputs(contract, reference, found, reference_rows, rows, labelled, window, extras)
+
+
+def _reads_otherwise(reference: Profile, contract: Contract) -> bool:
+    """Tell whether the contract drafted from a profile reads one of its columns as another kind."""
+    declared = ((column, contract.get(name)) for name, column in reference.columns.items())
+    return any(found is not None and found.value_kind is not column.kind for column, found in declared)
+
+
+def as_table(source: Any) -> pa.Table:
+    """Read a source into memory."""
+    return read_table(open_source(source))
+
+
+def needs_rows(monitor: Monitor, labels: Any) -> bool:
+    """Tell whether profiles are not enough for this monitor."""
+    beyond = any(
+        signal.type not in PROFILED or signal.evidence == "held_out" for signal in monitor.signals.values()
+    )
+    return beyond or bool(monitor.segments) or labels is not None
+
+
+def lags(monitor: Monitor) -> set[timedelta]:
+    """Return how late labels may come, over the signals that need some; none of them means at once."""
+    declared = (
+        signal for signal in monitor.signals.values() if signal.type in ("model_performance", "fairness")
+    )
+    return {parse_duration(signal.label_lag) for signal in declared}
+
+
+def _baseline(
+    baseline: Any, contract: Contract | None, monitor: Monitor, *, rows_needed: bool
+) -> tuple[Profile, Rows | None]:
+    if isinstance(baseline, Profile):
+        return baseline, None
+    if isinstance(baseline, (str, Path)) and Path(baseline).suffix == ".profile":
+        return Profile.load(baseline), None
+    return _profiled(open_source(baseline, contract=contract), contract, monitor, rows_needed=rows_needed)
+
+
+def _profiled(
+    source: Source, contract: Contract | None, monitor: Monitor, *, rows_needed: bool
+) -> tuple[Profile, Rows | None]:
+    """Profile a source; where rows are needed and columns cannot be read alone, keep the usual ones."""
+    if isinstance(source, BatchSource):
+        if not rows_needed:
+            return profile(source, contract=contract), None
+        source = TableSource(read_table(source), source.duplicate_names)
+    if isinstance(source, ColumnSource) or not rows_needed or contract is None:
+        found = profile(source, contract=contract)
+        return found, Rows(source, _names(found, source))
+    keeping = Keeping(source, _usual(monitor, contract))
+    found = profile(keeping, contract=contract)
+    kept = keeping.kept()
+    return found, Rows(source, _names(found, source), kept)
+
+
+def _names(found: Profile, source: Source) -> tuple[str, ...]:
+    """Return the columns of a source, those included that came late or that its contract ignores."""
+    names = dict.fromkeys([*source.schema.names, *found.columns])
+    return tuple(name for name in names if name not in source.duplicate_names)
+
+
+def _usual(monitor: Monitor, contract: Contract) -> tuple[str, ...]:
+    """Return the few columns that judging predictions takes."""
+    names = [name for role in _JUDGED for name in contract.with_role(role)]
+    names += [segmentation.by for segmentation in monitor.segments]
+    names += [name for signal in monitor.signals.values() for name in signal.by]
+    names += [monitor.data.correlation_id, monitor.data.event_time or ""]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _within(source: Source, monitor: Monitor, window: Window | None, contract: Contract) -> Source:
+    name = monitor.data.event_time
+    if name is None and isinstance(source, (CollectorSource, DeploymentSource)):
+        name = EVENT_TIME
+    if window is None or name is None:
+        return source
+    return windowed(source, window, name, timezone=monitor.data.timezone or contract.timezone)
+
+
+def _earlier(source: Source, monitor: Monitor, window: Window, lag: timedelta, contract: Contract) -> Rows:
+    """Return the predictions whose labels are due in ``window``."""
+    shifted = _within(source, monitor, Window(window.start - lag, window.end - lag), contract)
+    return Rows(shifted, tuple(shifted.schema.names))
+
+
+def _labelled(rows: Rows, labels: pa.Table, monitor: Monitor, contract: Contract) -> LabelledRows:
+    predictions = rows.table(_usual(monitor, contract))
+    event_time = monitor.data.event_time
+    if event_time in labels.column_names and event_time in predictions.column_names:
+        predictions = predictions.append_column(PREDICTED_AT, predictions.column(event_time))
+    return join_labels(predictions, labels, monitor.data.correlation_id)
+
+
+def _roles(monitor: Monitor, baseline: Profile) -> dict[str, Role]:
+    """Return the roles of columns that the monitor itself names."""
+    named = {segmentation.by: Role.SEGMENT for segmentation in monitor.segments}
+    named[monitor.data.correlation_id] = Role.IDENTIFIER
+    if monitor.data.event_time is not None:
+        named[monitor.data.event_time] = Role.EVENT_TIME
+    return {name: role for name, role in named.items() if name in baseline.columns}
+
+
+def of_segment(
+    inputs: Inputs, column: str, value: str, baseline: Profile | None, production: Profile
+) -> Inputs:
+    """Return the inputs of one segment; without a baseline of its own it keeps the whole one's profile."""
+    before, after = inputs.baseline_rows, inputs.production_rows
+    return replace(
+        inputs,
+        baseline=inputs.baseline if baseline is None else baseline,
+        production=production,
+        baseline_rows=None if before is None else before.where(column, value),
+        production_rows=None if after is None else after.where(column, value),
+        labelled={lag: labelled.where(Condition(column, value)) for lag, labelled in inputs.labelled.items()},
+    )

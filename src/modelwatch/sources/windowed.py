@@ -1,0 +1,65 @@
+"""Windows of any source: by its own means where it has some, else batch by batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from modelwatch.sources.base import Source, TableSource
+from modelwatch.sources.windows import Window, inside, missing_event_time, within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """A source that can find the rows of a window without reading the rest."""
+
+    def within(self, window: Window, event_time: str, timezone: str | None) -> Source:
+        """Return the rows of ``window``."""
+        ...
+
+
+def windowed(source: Source, window: Window, event_time: str, *, timezone: str | None) -> Source:
+    """Return the rows of ``source`` whose event time lies in ``window``; rows without a time are left out.
+
+    Raises
+    ------
+    SourceError
+        If the event time is missing, holds no times, or carries no zone where none is declared.
+    """
+    if isinstance(source, Windowed):
+        return source.within(window, event_time, timezone)
+    if isinstance(source, TableSource):
+        kept = within(source.table, window, event_time, timezone=timezone)
+        return TableSource(kept, source.duplicate_names)
+    return _Filtered(source, window, event_time, timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filtered:
+    source: Source
+    window: Window
+    event_time: str
+    timezone: str | None
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.source.schema
+
+    @property
+    def duplicate_names(self) -> tuple[str, ...]:
+        return self.source.duplicate_names
+
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        if self.event_time not in self.schema.names:
+            raise missing_event_time(self.event_time, self.schema.names)
+        read = None if columns is None else list(dict.fromkeys([*columns, self.event_time]))
+        for batch in self.source.batches(read):
+            if self.event_time in batch.schema.names:
+                times = batch.column(self.event_time)
+                kept = batch.filter(inside(times, self.window, timezone=self.timezone, name=self.event_time))
+                yield kept if columns is None else kept.select(columns)
