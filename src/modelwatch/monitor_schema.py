@@ -34,6 +34,6 @@ def monitor_schema() -> dict[str, Any]:
     evidence["anyOf"] = [*evidence["anyOf"], {"const": "none"}]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "monitor.yaml (monitoring/v1)",
         **schema,
+        "title": "monitor.yaml (monitoring/v1)",
     }
