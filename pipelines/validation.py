@@ -164,7 +164,7 @@ def _of_component(name: str, component: Any) -> Iterator[Problem]:
         for what, got, expected in specification_problems(specification):
             yield Problem(f"{name}.{port}", what, got, expected, "correct the component's file")
     for port in component.outputs:
-        if f"outputs.{port}" not in component.command:
+        if f"outputs.{port}" not in _words(component):
             expected = f"${{{{outputs.{port}}}}} in the command"
             yield Problem(
                 f"{name}.{port}", "no one writes this output", "a command without it", expected, "pass it on"
@@ -174,6 +174,11 @@ def _of_component(name: str, component: Any) -> Iterator[Problem]:
     source = getattr(component, "_source_path", None)
     if source and Path(source).is_file():
         yield from _of_file(name, Path(source))
+
+
+def _words(component: Any) -> str:
+    """Return what a component runs: a command, or the arguments of a Spark program."""
+    return str(getattr(component, "command", None) or component.args)
 
 
 def _of_file(name: str, path: Path) -> Iterator[Problem]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelwatch.contract import Contract, Role
-from modelwatch.monitor import PROFILED
 from modelwatch.performance.labels import join_labels
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
@@ -75,6 +74,8 @@ def read_inputs(
     )
     if reference_rows is not None and _reads_otherwise(reference, contract):
         reference = profile(reference_rows.source, contract=contract)
+    if isinstance(production, Profile):
+        return Inputs(contract, reference, production, reference_rows, None, {}, window, extras)
     everything = open_source(production, contract=contract)
     if isinstance(everything, BatchSource) and labels is not None:
         everything = TableSource(read_table(everything))
@@ -104,9 +105,7 @@ def as_table(source: Any) -> pa.Table:
 
 def needs_rows(monitor: Monitor, labels: Any) -> bool:
     """Tell whether profiles are not enough for this monitor."""
-    beyond = any(
-        signal.type not in PROFILED or signal.evidence == "held_out" for signal in monitor.signals.values()
-    )
+    beyond = any(signal.needs_rows for signal in monitor.signals.values())
     return beyond or bool(monitor.segments) or labels is not None
 
 

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from modelwatch.alerts.rules import Budget, Rule
 from modelwatch.errors import ContractError, UsageError
 from modelwatch.metrics import METRICS, ROBUST, Family, full_name, require_definition
-from modelwatch.sources.windows import parse_duration
+from modelwatch.sources.windows import Window, parse_duration
 from modelwatch.yaml_files import line_of, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 
 _KEY_NAMED = re.compile(r"^`(\w+)")
@@ -72,6 +73,11 @@ class Data(_Model):
     def _duration(cls, text: str) -> str:
         parse_duration(text)
         return text
+
+    def latest_window(self, at: datetime) -> Window:
+        """Return the last window that was complete at a time, late rows included."""
+        delay = parse_duration(self.offset) + parse_duration(self.lateness)
+        return Window.latest(at, parse_duration(self.window), delay)
 
 
 class Baseline(_Model):
@@ -140,6 +146,11 @@ class Signal(_Model):
             full_name(name): Threshold.parse(full_name(name), written)
             for name, written in self.thresholds.items()
         }
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether profiles are not enough to measure it."""
+        return self.type not in PROFILED or self.evidence == "held_out"
 
     def with_threshold(self, name: str, bound: Threshold) -> Signal:
         """Return a copy with another bound for the metric of that full name."""

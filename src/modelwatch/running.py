@@ -44,7 +44,8 @@ def run(
         A `Profile`, the path of one, or any source `profile` reads. A profile is enough for drift and
         quality.
     production
-        Any source; rows outside ``window`` are left out by the event time that the monitor names.
+        Any source; rows outside ``window`` are left out by the event time that the monitor names. A `Profile`
+        (of Spark) is enough for drift and quality, and is taken as the window's.
     window
         Half-open, UTC; None takes all rows.
     contract

@@ -16,6 +16,7 @@ from modelwatch.errors import SourceError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 _DURATION = re.compile(r"^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
 
 
@@ -48,6 +49,17 @@ class Window:
     def before(cls, run_at: datetime, size: timedelta, offset: timedelta = timedelta(0)) -> Window:
         """Return the window of ``size`` that ends ``offset`` before ``run_at``."""
         return cls(run_at - offset - size, run_at - offset)
+
+    @classmethod
+    def latest(cls, at: datetime, size: timedelta, delay: timedelta = timedelta(0)) -> Window:
+        """Return the last window of ``size`` that had ended ``delay`` before ``at``.
+
+        Windows follow each other from a Monday at midnight, UTC, so that a week begins on a Monday and a day
+        at midnight, whenever the run was started.
+        """
+        whole = (at - delay - _FIRST_MONDAY) // size
+        end = _FIRST_MONDAY + whole * size
+        return cls(end - size, end)
 
     @property
     def length(self) -> timedelta:
