@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mlops.usecase import UseCase
     from modelwatch import Monitor
 
-__all__ = ["INSTANCE_TYPE", "RUNTIME", "STEPS", "TRIGGERED_AT", "build", "schedule"]
+__all__ = ["INSTANCE_TYPE", "RUNTIME", "STEPS", "TRIGGERED_AT", "build", "recurrence", "schedule"]
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 STEPS: Final = ("measure",)
@@ -119,6 +119,22 @@ def schedule(settings: Environment, usecase: UseCase, monitor: Monitor, job: Pip
     PipelineError
         If the window is no whole number of hours or days: a recurrence has no other.
     """
+    return JobSchedule(
+        name=f"{usecase.name}-{settings.name}-monitor",
+        trigger=recurrence(monitor, usecase),
+        create_job=job,
+        display_name=f"{usecase.name} monitoring",
+    )
+
+
+def recurrence(monitor: Monitor, usecase: UseCase) -> RecurrenceTrigger:
+    """Return the trigger that fires once a window.
+
+    Raises
+    ------
+    PipelineError
+        If the window is no whole number of hours or days.
+    """
     size = parse_duration(monitor.data.window)
     hours = size.total_seconds() / 3600
     if hours < 1 or hours != int(hours):
@@ -130,12 +146,7 @@ def schedule(settings: Environment, usecase: UseCase, monitor: Monitor, job: Pip
         )
     days, rest = divmod(int(hours), 24)
     frequency, interval = ("day", days) if rest == 0 else ("hour", int(hours))
-    return JobSchedule(
-        name=f"{usecase.name}-{settings.name}-monitor",
-        trigger=RecurrenceTrigger(frequency=frequency, interval=interval, time_zone="UTC"),
-        create_job=job,
-        display_name=f"{usecase.name} monitoring",
-    )
+    return RecurrenceTrigger(frequency=frequency, interval=interval, time_zone="UTC")
 
 
 def _require_profiled(monitor: Monitor, usecase: UseCase) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlops.cli.context import JsonOption
+from mlops.cli.monitoring.compiling import compile_target
 from mlops.cli.monitoring.errors import explained
 from mlops.cli.output import Output, table
 from mlops.errors import UsageError
@@ -33,6 +34,9 @@ def commands() -> typer.Typer:
         "contract",
         epilog="Example: `mlops monitor contract --baseline training.parquet --role any_visit=target`",
     )(contract)
+    group.command("compile", epilog="Example: `mlops monitor compile --target spark --usecase classical`")(
+        compile_target
+    )
     group.command("schema", epilog="Example: `mlops monitor schema > monitor.schema.json`")(schema)
     return group
 
