@@ -39,6 +39,7 @@ def build(
     *,
     training_data: str,
     champion: str | None = None,
+    recent_from: int | None = None,
     overrides: Mapping[str, int | float | str] | None = None,
     root: Path = ROOT,
 ) -> PipelineJob:
@@ -55,6 +56,9 @@ def build(
     champion
         The model that serves now, ``azureml:name:version``, as a path or an asset; evaluated on the same
         held-out rows. None for the first model.
+    recent_from
+        Id of the first row since the outcome changed, for a retraining: rows since then calibrate and judge
+        the model, all before teach it. None cuts by the declared shares.
     overrides
         Parameters of the training step that replace those of the declaration, such as ``{"knots": 5}``.
     root
@@ -86,7 +90,11 @@ def build(
 
     def wire(training_data: Any, declaration: Any, champion: Any = None) -> dict[str, Any]:
         validate = steps["validate"](declaration=declaration, data=training_data)
-        prepare = steps["prepare"](declaration=declaration, validated=validate.outputs.validated)
+        prepare = steps["prepare"](
+            declaration=declaration,
+            validated=validate.outputs.validated,
+            **({} if recent_from is None else {"recent_from": recent_from}),
+        )
         train = steps["train"](
             declaration=declaration,
             training=prepare.outputs.training,

@@ -142,17 +142,24 @@ class Training(_Section):
 
 
 class AbsoluteBound(_Section):
-    """A value that the new model must reach by itself."""
+    """A value that the new model must reach by itself.
+
+    ``better_than: base_rate`` holds it to what the held-out rows' own rate scores as a constant forecast: the
+    bound moves with the outcome, as a number that was written for last year's rate does not.
+    """
 
     metric: MetricName
     minimum: float | None = None
     maximum: float | None = None
+    better_than: Literal["base_rate"] | None = None
     reason: Reason
 
     @model_validator(mode="after")
     def _one_bound(self) -> AbsoluteBound:
-        if (self.minimum is None) == (self.maximum is None):
-            raise ValueError("a bound has either a minimum or a maximum")
+        if sum(bound is not None for bound in (self.minimum, self.maximum, self.better_than)) != 1:
+            raise ValueError("a bound has either a minimum or a maximum, or says better_than")
+        if self.better_than is not None and self.metric == "calibration_error":
+            raise ValueError("the base rate is calibrated by definition: no model is better")
         return self
 
 

@@ -28,22 +28,22 @@ class _Model(BaseModel):
 
 
 class Threshold(_Model):
-    """A bound on one metric; ``above_baseline`` adds the baseline's own rate."""
+    """A bound on one metric; ``above_baseline`` adds the baseline's own rate or value (`value` is signed)."""
 
     value: float
     above_baseline: bool = False
 
     @classmethod
     def parse(cls, metric_id: str, written: Any) -> Threshold:
-        """Read ``0.1``, ``+0.02``, ``{min: 0.8}`` or ``{max: 0.2}``.
+        """Read ``0.1``, ``+0.02`` or ``-0.02`` (against the baseline), ``{min: 0.8}`` or ``{max: 0.2}``.
 
         Raises
         ------
         UsageError
             If the direction contradicts the metric's.
         """
+        worse_below = METRICS[metric_id].breaches(0.0, 1.0)
         if isinstance(written, dict):
-            worse_below = METRICS[metric_id].breaches(0.0, 1.0)
             (side, value), *rest = written.items() or [("", 0.0)]
             if rest or side not in ("min", "max") or (side == "min") is not worse_below:
                 raise UsageError(
@@ -53,7 +53,14 @@ class Threshold(_Model):
                     expected="{min: …}" if worse_below else "{max: …}",
                 )
             return cls(value=float(value))
-        relative = isinstance(written, str) and written.startswith("+")
+        relative = isinstance(written, str) and written[:1] in ("+", "-")
+        if relative and written.startswith("-") is not worse_below:
+            raise UsageError(
+                "The bound contradicts the metric's direction",
+                where=metric_id,
+                got=written,
+                expected=f"{'-' if worse_below else '+'}{written[1:]}: so much worse than the baseline",
+            )
         return cls(value=float(written), above_baseline=relative)
 
 

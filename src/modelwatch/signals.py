@@ -62,8 +62,19 @@ def _judge(measurement: Measurement, signal: Signal) -> Measurement:
         return measurement
     threshold = bound.value
     if bound.above_baseline:
-        threshold += float(measurement.details.get("baseline_rate", 0.0))
+        reference = measurement.details.get("baseline_rate", measurement.details.get("baseline_value"))
+        if reference is None:
+            return _unbound(measurement)
+        threshold += float(reference)
     return judged(measurement, threshold, alpha=signal.alpha)
+
+
+def _unbound(measurement: Measurement) -> Measurement:
+    """Return a measurement whose bound is relative to a baseline that has no such value."""
+    if measurement.status is not Status.OK:
+        return measurement
+    note = "the bound is relative to the baseline, which has no rows with labels and predictions"
+    return replace(measurement, status=Status.INSUFFICIENT).noting(note)
 
 
 def _drift(monitor: Monitor, signal: Signal, inputs: Inputs, roles: tuple[Role, ...]) -> list[Measurement]:
@@ -180,7 +191,10 @@ def _performance(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measu
     if table is None or (joined is None and _column(inputs, table, Role.TARGET) is None):
         return [_absent(monitor, name, "no labels were given") for name in wanted]
     about = [] if joined is None else _about_labels(monitor, joined)
-    results = [_one_performance(monitor, signal, inputs, table, name) for name in wanted]
+    results = [
+        _with_baseline(monitor, signal, inputs, _one_performance(monitor, signal, inputs, table, name))
+        for name in wanted
+    ]
     share = about[0].value if about else 1.0
     if share is not None and share < signal.minimum_coverage:
         note = f"label coverage {share:.1%} is below {signal.minimum_coverage:.1%}"
@@ -233,6 +247,21 @@ def _one_performance(monitor: Monitor, signal: Signal, inputs: Inputs, table: An
         minimum_rows=signal.minimum_labels,
         **options,
     )
+
+
+def _with_baseline(monitor: Monitor, signal: Signal, inputs: Inputs, result: Measurement) -> Measurement:
+    """Add the baseline's value of the same metric where the bound is relative to it."""
+    bound = signal.bounds.get(result.metric)
+    if bound is None or not bound.above_baseline or inputs.baseline_rows is None:
+        return result
+    names = inputs.contract.with_role
+    columns = [*names(Role.TARGET), *names(Role.PREDICTION), *names(Role.PROBABILITY)]
+    table = inputs.baseline_rows.table(columns)
+    before = _one_performance(monitor, signal, inputs, table, result.metric)
+    if before.status is not Status.OK:
+        return result
+    details = {**result.details, "baseline_value": before.value, "baseline_interval": before.interval}
+    return replace(result, n_baseline=before.n_production, details=details)
 
 
 def _estimated(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:

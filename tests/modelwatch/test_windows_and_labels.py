@@ -20,10 +20,11 @@ from modelwatch import (
     Status,
     Window,
     measure,
+    profile,
     run,
 )
 from modelwatch.attribution import attribution_drift
-from modelwatch.errors import SourceError, UsageError
+from modelwatch.errors import ContractError, SourceError, UsageError
 from modelwatch.sources.windows import within
 
 GENERATOR = np.random.default_rng(11)
@@ -159,3 +160,52 @@ def test_not_a_number_is_neither_compared_nor_written() -> None:
     broken = Measurement("accuracy", "robust/v1", math.nan, threshold=math.inf)
     assert broken.status is Status.ERROR
     assert json.loads(json.dumps(broken.to_dict(), allow_nan=False))["value"] is None
+
+
+RELATIVE = {
+    "monitor": "m",
+    "signals": {"perf": {"type": "model_performance", "brier": "+0.02", "auc": "-0.1"}},
+}
+
+
+def scored(calibrated: bool, n: int = 400) -> pd.DataFrame:
+    truth = (np.arange(n) % 4 > 0).astype(int)
+    return pd.DataFrame({"p": np.where(truth, 0.8, 0.7) - (0 if calibrated else 0.6), "y": truth})
+
+
+def test_performance_is_held_to_what_the_baseline_scored() -> None:
+    contract = Contract(
+        columns=(
+            ColumnContract(name="p", type="number", role=Role.PROBABILITY),
+            ColumnContract(name="y", type="integer", role=Role.TARGET),
+        )
+    )
+    same, worse = (
+        {
+            m["metric"]: m
+            for m in run(RELATIVE, scored(True), scored(calibrated), contract=contract)["measurements"]
+        }
+        for calibrated in (True, False)
+    )
+    baseline = measure("brier_score", scored(True)["y"], scored(True)["p"]).value
+    assert baseline is not None
+    assert same["brier_score"]["threshold"] == pytest.approx(baseline + 0.02)
+    assert same["brier_score"]["n_baseline"] == 400
+    assert (same["brier_score"]["status"], worse["brier_score"]["status"]) == ("ok", "breach")
+    # Ranking is as good as before, only the level is wrong.
+    assert same["roc_auc"]["threshold"] == pytest.approx(0.9)
+    assert worse["roc_auc"]["status"] == "ok"
+
+
+def test_a_relative_bound_without_a_labelled_baseline_says_so() -> None:
+    contract = Contract.infer(profile(scored(True)), roles={"p": Role.PROBABILITY, "y": Role.TARGET})
+    result = run(RELATIVE, profile(scored(True), contract=contract), scored(False), contract=contract)
+    for measurement in result["measurements"]:
+        assert (measurement["status"], measurement["threshold"]) == ("insufficient", None)
+        assert "relative to the baseline" in measurement["note"]
+
+
+@pytest.mark.parametrize(("metric", "written"), [("brier", "-0.02"), ("auc", "+0.02")])
+def test_a_relative_bound_on_the_good_side_is_refused(metric: str, written: str) -> None:
+    with pytest.raises(ContractError, match="contradicts"):
+        run({**RELATIVE, "signals": {"perf": {"type": "model_performance", metric: written}}}, {}, {})

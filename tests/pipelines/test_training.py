@@ -72,6 +72,12 @@ def test_a_champion_is_an_input_of_the_evaluation(usecase: UseCase) -> None:
     assert "champion" not in body("local", usecase)["inputs"]
 
 
+def test_a_retraining_says_since_when_rows_are_recent(usecase: UseCase) -> None:
+    content = body("local", usecase, recent_from=14_676)
+    assert content["jobs"]["prepare"]["inputs"]["recent_from"] == 14_676
+    assert "recent_from" not in body("local", usecase)["jobs"]["prepare"]["inputs"]
+
+
 def test_every_step_runs_in_the_image_of_the_lock(usecase: UseCase) -> None:
     image = training_specification()
     content = body("local", usecase)

@@ -15,11 +15,21 @@ def main() -> int:
     parser.add_argument("--validated", type=Path, required=True)
     parser.add_argument("--training", type=Path, required=True)
     parser.add_argument("--held-out", type=Path, required=True)
+    parser.add_argument("--recent-from", type=int)
     arguments = parser.parse_args()
     declaration = Declaration.read(arguments.declaration)
-    manifest = declaration.step("prepare").run(
-        arguments.validated, declaration, arguments.training, arguments.held_out
-    )
+    step = declaration.step("prepare")
+    try:
+        manifest = step.run(
+            arguments.validated,
+            declaration,
+            arguments.training,
+            arguments.held_out,
+            recent_from=arguments.recent_from,
+        )
+    except step.NoRecentRowsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a step's log is its console
+        return 1
     print(f"rows: {manifest['rows']}")  # noqa: T201 - a step's log is its console
     return 0
 

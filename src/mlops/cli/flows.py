@@ -114,6 +114,7 @@ def checked_job(
     *,
     training_data: str,
     champion: str | None = None,
+    recent_from: int | None = None,
     overrides: Mapping[str, int | float | str] | None = None,
 ) -> PipelineJob:
     """Build the training job and refuse one that the service would refuse later.
@@ -126,7 +127,12 @@ def checked_job(
     from pipelines import training, validation
 
     job = training.build(
-        session.settings, usecase, training_data=training_data, champion=champion, overrides=overrides
+        session.settings,
+        usecase,
+        training_data=training_data,
+        champion=champion,
+        recent_from=recent_from,
+        overrides=overrides,
     )
     problems = validation.check(job)
     if problems:
@@ -144,6 +150,7 @@ def train(
     usecase: UseCase,
     *,
     data: Path | None = None,
+    recent_from: int | None = None,
     overrides: Mapping[str, int | float | str] | None = None,
 ) -> tuple[str, str]:
     """Submit the training job against the present champion; return its name and its data asset."""
@@ -163,6 +170,7 @@ def train(
         usecase,
         training_data=f"azureml:{asset}",
         champion=champion.reference if champion else None,
+        recent_from=recent_from,
         overrides=overrides,
     )
     name = submit(session.client, job)
@@ -175,10 +183,11 @@ def train_and_follow(
     usecase: UseCase,
     *,
     data: Path | None = None,
+    recent_from: int | None = None,
     overrides: Mapping[str, int | float | str] | None = None,
 ) -> Trained:
     """Submit the training job, follow it to its end, and fetch its verdict."""
-    name, asset = train(session, usecase, data=data, overrides=overrides)
+    name, asset = train(session, usecase, data=data, recent_from=recent_from, overrides=overrides)
     run = follow(session.client, name, progress=session.output.progress)
     return evaluated(session, run, asset)
 

@@ -35,6 +35,10 @@ def train(
     parameters: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Replace a training parameter.")
     ] = None,
+    recent_from: Annotated[
+        int | None,
+        typer.Option(help="Id of the first row since the outcome changed: rows since calibrate and judge."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train, evaluate and judge a model. Exit code 1 when the gate refuses it."""
@@ -42,7 +46,11 @@ def train(
 
     session = Session.open(environment, as_json=as_json)
     trained = train_and_follow(
-        session, session.usecase(usecase), data=data, overrides=overrides_from(parameters)
+        session,
+        session.usecase(usecase),
+        data=data,
+        recent_from=recent_from,
+        overrides=overrides_from(parameters),
     )
     _show(session, trained, usecase, environment)
 

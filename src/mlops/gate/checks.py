@@ -96,14 +96,19 @@ def _differences(signature: Mapping[str, str], expected: Mapping[str, str]) -> l
 def _absolute(evidence: Evidence, usecase: UseCase) -> Iterator[Check]:
     """Ask whether the model is good enough by itself."""
     for rule in usecase.gate.absolute:
-        value = METRICS[rule.metric].value(evidence.labels, evidence.challenger)
-        if rule.minimum is not None:
+        metric = METRICS[rule.metric]
+        value = metric.value(evidence.labels, evidence.challenger)
+        if rule.better_than is not None:
+            rate = float(evidence.labels.mean())
+            constant = metric.value(evidence.labels, np.full_like(evidence.challenger, rate))
+            good = metric.degradation(value, constant) < 0
+            sign = ">" if metric.higher_is_better else "<"
+            bound = f"{sign} {constant:.4f}, which the base rate of {rate:.1%} scores"
+        elif rule.minimum is not None:
             good, bound = value >= rule.minimum, f">= {rule.minimum:g}"
         else:
-            good, bound = (
-                value <= (rule.maximum if rule.maximum is not None else -np.inf),
-                f"<= {rule.maximum:g}",
-            )
+            maximum = rule.maximum if rule.maximum is not None else -np.inf
+            good, bound = value <= maximum, f"<= {maximum:g}"
         # NaN compares as false, and so fails.
         detail = f"{value:.4f}, must be {bound}: {rule.reason}"
         yield Check(f"absolute.{rule.metric}", "pass" if good else "fail", value, bound, detail)

@@ -12,12 +12,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
+
     from usecases.declaration import Declaration
 
-__all__ = ["next_person", "run", "split"]
+__all__ = ["NoRecentRowsError", "next_person", "run", "split", "split_recent"]
 
 
-def run(validated: Path, declaration: Declaration, training: Path, held_out: Path) -> dict[str, Any]:
+class NoRecentRowsError(ValueError):
+    """The rows that should calibrate and judge the model are not there."""
+
+
+def run(
+    validated: Path,
+    declaration: Declaration,
+    training: Path,
+    held_out: Path,
+    *,
+    recent_from: int | None = None,
+) -> dict[str, Any]:
     """Write the blocks.
 
     Parameters
@@ -30,11 +43,25 @@ def run(validated: Path, declaration: Declaration, training: Path, held_out: Pat
         Folder for ``train.parquet``, ``calibration.parquet`` and ``manifest.json``.
     held_out
         Folder for ``held_out.parquet``, in an output of its own so that training cannot see it.
+    recent_from
+        Id of the first row since the outcome changed: see :func:`split_recent`. None cuts by the shares.
+
+    Raises
+    ------
+    NoRecentRowsError
+        No row is as recent as that, or all are.
     """
     frame = pd.read_parquet(validated / "data.parquet")
     report = json.loads((validated / "report.json").read_text(encoding="utf-8"))
     shares = (declaration.split["train"], declaration.split["calibration"])
-    train, calibration, rest = split(frame, shares, declaration.split["person"])
+    person = declaration.split["person"]
+    if recent_from is None:
+        train, calibration, rest = split(frame, shares, person)
+    else:
+        (identifier, *_) = declaration.contract.identifiers
+        recent = (frame[identifier] >= recent_from).to_numpy()
+        calibration_share = shares[1] / (shares[1] + declaration.split["held_out"])
+        train, calibration, rest = split_recent(frame, recent, calibration_share, person)
     manifest = {
         "data_sha256": report["sha256"],
         "rows": {"train": len(train), "calibration": len(calibration), "held_out": len(rest)},
@@ -71,6 +98,35 @@ def split(frame: pd.DataFrame, shares: Sequence[float], person: Sequence[str]) -
         cuts.append(next_person(frame, round(total * len(frame)), person))
     cuts.append(len(frame))
     return [frame.iloc[start:stop] for start, stop in pairwise(cuts)]
+
+
+def split_recent(
+    frame: pd.DataFrame, recent: np.ndarray[Any, np.dtype[np.bool_]], share: float, person: Sequence[str]
+) -> list[pd.DataFrame]:
+    """Cut `frame` where the recent rows begin, and those at `share` into calibration and held-out rows.
+
+    After a change there are many rows from before and few since. What ranks people has mostly stayed, so all
+    of the past teaches it; how likely a visit is has changed, so only what came since calibrates and judges.
+
+    Parameters
+    ----------
+    frame
+        Rows in order.
+    recent
+        Which rows are recent, shape (rows,); the first of them begins the recent part.
+    share
+        Part of the recent rows that calibrates.
+    person
+        See :func:`next_person`.
+    """
+    if not recent.any() or recent[0]:
+        raise NoRecentRowsError(
+            f"{int(recent.sum())} of {len(frame)} rows are recent: a model needs rows from before to learn "
+            "from, and rows since to be calibrated and judged on"
+        )
+    begin = next_person(frame, int(recent.argmax()), person)
+    cut = next_person(frame, begin + round(share * (len(frame) - begin)), person)
+    return [frame.iloc[:begin], frame.iloc[begin:cut], frame.iloc[cut:]]
 
 
 def next_person(frame: pd.DataFrame, row: int, person: Sequence[str]) -> int:

@@ -91,6 +91,18 @@ def test_the_first_model_passes_on_its_own_merits(evidence: Evidence, usecase: U
     assert "absolute.roc_auc" in failed(decide(useless, usecase))
 
 
+def test_the_base_rate_is_beaten_whatever_it_is(evidence: Evidence, usecase: UseCase) -> None:
+    constant = np.full(ROWS, evidence.labels.mean())
+    first = replace(evidence, challenger=constant, champion=None, champion_signature=None)
+    assert {"absolute.log_loss", "absolute.brier_score"} <= failed(decide(first, usecase))
+    rare = evidence.labels * (np.arange(ROWS) % 4 == 0)
+    skilled = np.clip(evidence.challenger / 4, 0, 1)
+    moved = decide(replace(first, labels=rare, challenger=skilled), usecase)
+    losses = [check for check in moved.checks if check.name == "absolute.log_loss"]
+    assert [check.status for check in losses] == ["pass"]
+    assert "which the base rate of" in str(losses[0].bound)
+
+
 @settings(max_examples=8, deadline=None)
 @given(noise=st.floats(1.2, 3), seed=st.integers(0, 1000))
 def test_a_model_worse_than_the_margin_is_refused(
