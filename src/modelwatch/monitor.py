@@ -28,40 +28,48 @@ class _Model(BaseModel):
 
 
 class Threshold(_Model):
-    """A bound on one metric; ``above_baseline`` adds the baseline's own rate or value (`value` is signed)."""
+    """A bound on one metric.
+
+    Attributes
+    ----------
+    value
+        The bound, or with ``above_baseline`` what is added to the baseline's own rate or value; negative
+        where
+        a metric is worse below.
+    """
 
     value: float
     above_baseline: bool = False
 
     @classmethod
     def parse(cls, metric_id: str, written: Any) -> Threshold:
-        """Read ``0.1``, ``+0.02`` or ``-0.02`` (against the baseline), ``{min: 0.8}`` or ``{max: 0.2}``.
+        """Read ``0.1``, ``{max: 0.2}``, or ``{above_baseline: 0.02}`` (in short ``+0.02``).
+
+        A metric that is worse below has ``{min: 0.8}`` and ``{below_baseline: 0.02}`` instead.
 
         Raises
         ------
         UsageError
             If the direction contradicts the metric's.
         """
+        if isinstance(written, str) and written.startswith("+"):
+            written = {"above_baseline": written}
+        if not isinstance(written, dict):
+            return cls(value=float(written))
         worse_below = METRICS[metric_id].breaches(0.0, 1.0)
-        if isinstance(written, dict):
-            (side, value), *rest = written.items() or [("", 0.0)]
-            if rest or side not in ("min", "max") or (side == "min") is not worse_below:
-                raise UsageError(
-                    "The bound contradicts the metric's direction",
-                    where=metric_id,
-                    got=written,
-                    expected="{min: …}" if worse_below else "{max: …}",
-                )
-            return cls(value=float(value))
-        relative = isinstance(written, str) and written[:1] in ("+", "-")
-        if relative and written.startswith("-") is not worse_below:
+        sides = ("min", "below_baseline") if worse_below else ("max", "above_baseline")
+        (side, value), *rest = written.items() or [("", 0.0)]
+        if rest or side not in sides:
             raise UsageError(
                 "The bound contradicts the metric's direction",
                 where=metric_id,
                 got=written,
-                expected=f"{'-' if worse_below else '+'}{written[1:]}: so much worse than the baseline",
+                expected=" or ".join(f"{{{name}: …}}" for name in sides),
             )
-        return cls(value=float(written), above_baseline=relative)
+        return cls(
+            value=-float(value) if side == "below_baseline" else float(value),
+            above_baseline=side.endswith("_baseline"),
+        )
 
 
 class Data(_Model):

@@ -59,7 +59,10 @@ def line_of(path: Path, location: Sequence[str | int]) -> int | None:
 
 
 def _loader() -> Any:
+    """Return a safe loader for which ``+0.02`` is text: a bound above the baseline, not the number 0.02."""
     import yaml  # noqa: PLC0415
 
     # The C parser is ten times as fast, and not everywhere.
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    resolvers = {first: found for first, found in base.yaml_implicit_resolvers.items() if first != "+"}
+    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})

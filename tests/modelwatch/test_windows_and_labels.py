@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from modelwatch import (
 )
 from modelwatch.attribution import attribution_drift
 from modelwatch.errors import ContractError, SourceError, UsageError
+from modelwatch.monitor import Monitor, Threshold
 from modelwatch.sources.windows import within
 
 GENERATOR = np.random.default_rng(11)
@@ -164,7 +166,7 @@ def test_not_a_number_is_neither_compared_nor_written() -> None:
 
 RELATIVE = {
     "monitor": "m",
-    "signals": {"perf": {"type": "model_performance", "brier": "+0.02", "auc": "-0.1"}},
+    "signals": {"perf": {"type": "model_performance", "brier": "+0.02", "auc": {"below_baseline": 0.1}}},
 }
 
 
@@ -205,7 +207,17 @@ def test_a_relative_bound_without_a_labelled_baseline_says_so() -> None:
         assert "relative to the baseline" in measurement["note"]
 
 
-@pytest.mark.parametrize(("metric", "written"), [("brier", "-0.02"), ("auc", "+0.02")])
-def test_a_relative_bound_on_the_good_side_is_refused(metric: str, written: str) -> None:
+@pytest.mark.parametrize(
+    ("metric", "written"), [("brier", {"below_baseline": 0.02}), ("auc", "+0.02"), ("auc", {"max": 0.6})]
+)
+def test_a_bound_on_the_good_side_is_refused(metric: str, written: object) -> None:
     with pytest.raises(ContractError, match="contradicts"):
         run({**RELATIVE, "signals": {"perf": {"type": "model_performance", metric: written}}}, {}, {})
+
+
+def test_a_plus_in_a_file_means_above_the_baseline(tmp_path: Path) -> None:
+    file = tmp_path / "monitor.yaml"
+    file.write_text("monitor: m\nsignals: {quality: {type: data_quality, null_rate: +0.02, outliers: 0.1}}\n")
+    bounds = Monitor.load(file).signals["quality"].bounds
+    assert bounds["null_value_rate"] == Threshold(value=0.02, above_baseline=True)
+    assert bounds["outlier_rate"] == Threshold(value=0.1)
