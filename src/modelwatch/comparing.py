@@ -25,6 +25,7 @@ from modelwatch.metrics import (
     metric,
     require_definition,
 )
+from modelwatch.profiles import Profile
 from modelwatch.quality import PROFILED_QUALITY, measure_quality
 from modelwatch.results import Measurement, Status
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from modelwatch.column_profiles import ColumnProfile
     from modelwatch.contract import ColumnContract, Contract
     from modelwatch.distributions import Distribution
-    from modelwatch.profiles import Profile
 
 DRIFT_METRICS = tuple(name for name, entry in METRICS.items() if entry.family is Family.DRIFT)
 PROFILE_METRICS = (*DRIFT_METRICS, *PROFILED_QUALITY, "schema_change")
@@ -86,6 +86,7 @@ def compare(
         For an unknown metric or definition.
     """
     require_definition(definition)
+    baseline = _expected(baseline, production, contract)
     names = list(PROFILE_METRICS if metrics is None else metrics)
     wanted = [metric(name) for name in names]
     thresholds = dict(metrics) if isinstance(metrics, Mapping) else {}
@@ -112,6 +113,18 @@ def compare(
     return judge_all(
         [replace(one, segment=segment) for one in found], thresholds, alpha=alpha, method=correction
     )
+
+
+def _expected(baseline: Profile, production: Profile, contract: Contract | None) -> Profile:
+    """Return the baseline without labels that production has not got yet: late is not missing."""
+    late = {
+        column.name
+        for column in (contract.columns if contract else ())
+        if column.role is Role.TARGET and column.name not in production.columns
+    }
+    if late.isdisjoint(baseline.columns):
+        return baseline
+    return Profile(baseline.rows, {name: c for name, c in baseline.columns.items() if name not in late})
 
 
 def _column(  # noqa: PLR0917

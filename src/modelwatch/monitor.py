@@ -34,8 +34,7 @@ class Threshold(_Model):
     ----------
     value
         The bound, or with ``above_baseline`` what is added to the baseline's own rate or value; negative
-        where
-        a metric is worse below.
+        where a metric is worse below.
     """
 
     value: float
@@ -170,7 +169,10 @@ class Signal(_Model):
     def with_threshold(self, name: str, bound: Threshold) -> Signal:
         """Return a copy with another bound for the metric of that full name."""
         kept = {key: written for key, written in self.thresholds.items() if full_name(key) != name}
-        written = f"+{bound.value}" if bound.above_baseline else bound.value
+        written: Any = bound.value
+        if bound.above_baseline:
+            side = "above_baseline" if bound.value >= 0 else "below_baseline"
+            written = {side: abs(bound.value)}
         return self.model_copy(update={"thresholds": {**kept, name: written}})
 
     def metrics_for(self, kind: str) -> tuple[str, ...]:

@@ -111,6 +111,17 @@ def test_late_and_doubled_labels() -> None:
     assert {m["metric"]: m for m in later["measurements"]}["accuracy"]["value"] == 1.0
 
 
+def test_labels_that_have_not_come_yet_break_no_schema() -> None:
+    baseline = rows(0).assign(y=np.arange(40) % 2)
+    result = run(MONITOR, baseline, rows(3), day_window(3), contract=CONTRACT)
+    assert {m["status"] for m in result["measurements"] if m["signal"] == "quality"} == {"ok"}
+    assert {m["status"] for m in result["measurements"] if m["signal"] == "perf"} == {"no_data"}
+    # A feature that is missing does.
+    result = run(MONITOR, baseline, rows(3).drop(columns="x"), day_window(3), contract=CONTRACT)
+    broken = {m["feature"] for m in result["measurements"] if m["status"] == "schema_error"}
+    assert broken == {"x"}
+
+
 def test_one_class_only_is_defined_and_flagged() -> None:
     precision = measure("precision", [0, 0, 1, 1], [0, 0, 0, 0])
     assert precision.value == 0.25
