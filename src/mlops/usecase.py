@@ -138,6 +138,7 @@ class Training(_Section):
 
     seed: int = Field(ge=0, lt=2**32)
     split: Split
+    minimum_recent_rows: int = Field(1000, ge=1, description="labelled rows since a change to retrain with")
     parameters: dict[Name, int | float | str] = Field(default_factory=dict)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlops.cli.output import Output
     from mlops.model_version import ModelVersion
     from mlops.rollout import RolloutProgress, RolloutResult
+    from mlops.rollout.measure import TrafficSource
     from mlops.scoring import Exchange
     from mlops.usecase import UseCase
 
@@ -58,6 +59,8 @@ class Trained:
         Its model and verdict, downloaded.
     gate, evaluation, lineage
         The content of ``gate.json``, ``evaluation.json`` and ``lineage.json``.
+    predictions
+        The held-out rows with the answers to them, downloaded.
     data
         The training data asset.
     """
@@ -67,6 +70,7 @@ class Trained:
     gate: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     lineage: Mapping[str, Any]
+    predictions: Path
     data: str
 
     @property
@@ -205,6 +209,7 @@ def evaluated(session: Session, run: JobRun, data: str | None = None) -> Trained
         gate=_read_json(candidate.gate),
         evaluation=_read_json(next(evaluation.rglob("evaluation.json"), evaluation)),
         lineage=_read_json(candidate.gate.parent / "lineage.json"),
+        predictions=next(evaluation.rglob("predictions.parquet"), evaluation),
         data=data or _training_data(session, run.name),
     )
 
@@ -233,7 +238,7 @@ def deploy(
     usecase: UseCase,
     *,
     version: str | None = None,
-    traffic: Path | None = None,
+    traffic: Path | TrafficSource | None = None,
     on_exchange: Callable[[Exchange], None] | None = None,
 ) -> tuple[ModelVersion, RolloutResult]:
     """Roll a version out, and make it champion once it serves everything.
@@ -243,7 +248,8 @@ def deploy(
     version
         The version to deploy; the challenger, else the champion, by default.
     traffic
-        Rows to judge the new deployment with; the sample's stream by default.
+        Rows to judge the new deployment with, or what yields the bodies of real requests; the sample's
+        stream by default.
 
     Raises
     ------
@@ -271,7 +277,7 @@ def deploy(
         )
     reference = chosen.reference
     ensure_environment(session.client, serving_environment(session.settings))
-    file = traffic or sample_of(session, usecase).stream
+    source = traffic if callable(traffic) else partial(replay, traffic or sample_of(session, usecase).stream)
     result = roll_out(
         session.client,
         endpoint=scoring.endpoint(session.settings, usecase),
@@ -279,7 +285,7 @@ def deploy(
         policy=RolloutPolicy.from_settings(session.settings),
         sample=_read_json(ROOT / usecase.serving.sample_request),
         expectation=Expectation(),
-        traffic=partial(replay, file),
+        traffic=source,
         progress=rollout_progress(session.output),
         on_exchange=on_exchange,
     )

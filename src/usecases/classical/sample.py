@@ -13,9 +13,11 @@ import pandas as pd
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["TRAINING_SHARE", "Sample", "load", "write"]
+__all__ = ["CHANGED_FROM", "TRAINING_SHARE", "Sample", "load", "write"]
 
 TRAINING_SHARE = 0.4
+# From about this row on, 54 % of the people see a doctor instead of 75 %, and no input says so.
+CHANGED_FROM = 14_130
 TARGET = "any_visit"
 _INTEGERS = ("idp", "hlthg", "hlthf", "hlthp")
 
@@ -32,12 +34,15 @@ class Sample:
         The rows that follow, in order and without labels: what arrives in production.
     labels
         ``row_id`` and label of the stream: what becomes known later.
+    changed_from
+        ``row_id`` from which on outcomes are known to be others: what an alert is checked against.
     """
 
     training: Path
     training_csv: Path
     stream: Path
     labels: Path
+    changed_from: int = CHANGED_FROM
 
 
 def load() -> pd.DataFrame:
