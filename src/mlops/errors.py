@@ -9,6 +9,7 @@
     ├── PipelineError         a pipeline definition is wrong, or a pipeline job failed
     ├── RegistryError         a model, version or role is missing or contradicts itself
     ├── DeploymentError       an endpoint or deployment did not do what it should
+    ├── MonitoringError       a monitor said too much, or not what it should
     └── ControlPlaneError     the control plane cannot be reached or refused a request
 
 A message answers five questions, in this order: what went wrong, where, what was found, what was
@@ -27,6 +28,7 @@ __all__ = [
     "ControlPlaneError",
     "DataError",
     "DeploymentError",
+    "MonitoringError",
     "PipelineError",
     "ProjectError",
     "RegistryError",
@@ -111,6 +113,10 @@ class RegistryError(ProjectError):
 
 class DeploymentError(ProjectError):
     """An endpoint or a deployment did not do what it should."""
+
+
+class MonitoringError(ProjectError):
+    """A monitor said too much, or did not say what it should."""
 
 
 class ControlPlaneError(ProjectError):

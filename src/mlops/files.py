@@ -6,19 +6,31 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["write_json", "write_text"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["write_json", "write_parquet", "write_text"]
 
 
 def write_text(path: Path, text: str) -> Path:
     """Write text to a temporary file beside `path`, flush it to the disk, and rename it into place."""
+    return _write(path, text.encode())
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> Path:
+    """Write a frame without its index, as :func:`write_text` writes text."""
+    return _write(path, frame.to_parquet(index=False))
+
+
+def _write(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.chmod(0o644)

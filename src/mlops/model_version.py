@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ class RoleTag:
     UNTIL: Final = "champion_until"
     PREVIOUS: Final = "previous_champion"
     JOB: Final = "training_job"
+    COMPARED: Final = "compared_with"
+    SHIFT: Final = "expected_shift"
 
 
 def version_key(version: str) -> tuple[int, int, tuple[tuple[int, int, str], ...], str]:
@@ -55,21 +58,29 @@ class Lineage:
         The training environment, ``training:<digest>``.
     code
         The commit or the digest of the code that trained it.
+    compared_with, expected_shift
+        The champion that the evaluation compared it with, and how far its mean prediction on the held-out
+        rows was from the champion's; None for the first model.
     """
 
     usecase: str
     data: str
     environment: str
     code: str
+    compared_with: str | None = None
+    expected_shift: float | None = None
 
     def tags(self) -> dict[str, str]:
         """Return the lineage as tags."""
-        return {
+        tags = {
             "usecase": self.usecase,
             "training_data": self.data,
             "training_environment": self.environment,
             "code": self.code,
         }
+        if self.compared_with is not None and self.expected_shift is not None:
+            tags |= {RoleTag.COMPARED: self.compared_with, RoleTag.SHIFT: f"{self.expected_shift:.6g}"}
+        return tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +118,19 @@ class ModelVersion:
     def training_job(self) -> str | None:
         """Name of the job whose output this is."""
         return self.tags.get(RoleTag.JOB)
+
+    def expected_shift(self, champion: ModelVersion | None) -> float:
+        """Return how far the mean prediction moves when this version takes over from `champion`.
+
+        0 where no evaluation compared the two: then a rollout allows for none.
+        """
+        if champion is None or self.tags.get(RoleTag.COMPARED) != champion.version:
+            return 0.0
+        try:
+            shift = float(self.tags.get(RoleTag.SHIFT, "0"))
+        except ValueError:
+            return 0.0
+        return shift if math.isfinite(shift) else 0.0
 
     @property
     def champion_since(self) -> datetime | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from mlops.candidate import Candidate
 from mlops.errors import RegistryError
+from mlops.model_version import ModelVersion
 from mlops.registry import Lineage, ModelRegistry, version_key
 
 if TYPE_CHECKING:
@@ -387,3 +388,30 @@ def test_there_is_one_challenger_and_it_is_not_the_champion(client: Client) -> N
         models.set_challenger(NAME, "1")
     models.set_champion(NAME, "3")
     assert models.challenger(NAME) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "champion", "expected"),
+    [
+        ({"compared_with": "1", "expected_shift": "-0.25"}, "1", -0.25),
+        ({"compared_with": "1", "expected_shift": "-0.25"}, "2", 0.0),
+        ({"compared_with": "1", "expected_shift": "much"}, "1", 0.0),
+        ({"compared_with": "1", "expected_shift": "nan"}, "1", 0.0),
+        ({}, "1", 0.0),
+    ],
+)
+def test_a_shift_is_expected_of_whom_the_evaluation_compared(
+    tags: dict[str, str], champion: str, expected: float
+) -> None:
+    ours, theirs = (
+        ModelVersion("m", version, "", "", given) for version, given in (("3", tags), (champion, {}))
+    )
+    assert ours.expected_shift(theirs) == expected
+    assert ours.expected_shift(None) == 0.0
+
+
+def test_what_the_evaluation_found_is_part_of_the_lineage() -> None:
+    assert replace(LINEAGE, compared_with="1", expected_shift=-1 / 3).tags().items() >= {
+        ("compared_with", "1"), ("expected_shift", "-0.333333"),
+    }  # fmt: skip
+    assert "expected_shift" not in LINEAGE.tags()

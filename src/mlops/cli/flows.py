@@ -41,6 +41,7 @@ __all__ = [
     "sample_of",
     "train",
     "train_and_follow",
+    "trained",
 ]
 
 REPLAY_ROWS = 1
@@ -191,9 +192,14 @@ def train_and_follow(
     overrides: Mapping[str, int | float | str] | None = None,
 ) -> Trained:
     """Submit the training job, follow it to its end, and fetch its verdict."""
-    name, asset = train(session, usecase, data=data, recent_from=recent_from, overrides=overrides)
-    run = follow(session.client, name, progress=session.output.progress)
-    return evaluated(session, run, asset)
+    job, asset = train(session, usecase, data=data, recent_from=recent_from, overrides=overrides)
+    return trained(session, job, asset)
+
+
+def trained(session: Session, job: str, data: str) -> Trained:
+    """Follow a training job that was submitted to its end, and fetch its verdict."""
+    run = follow(session.client, job, progress=session.output.progress)
+    return evaluated(session, run, data)
 
 
 def evaluated(session: Session, run: JobRun, data: str | None = None) -> Trained:
@@ -224,6 +230,8 @@ def register(session: Session, usecase: UseCase, trained: Trained) -> ModelVersi
         data=trained.data,
         environment=str(trained.lineage.get("environment")),
         code=str(trained.lineage.get("code_sha256")),
+        compared_with=_compared_with(session, trained.run.name),
+        expected_shift=_shift(trained.evaluation),
     )
     name = session.settings.names.model(usecase.name)
     version = registry.register(name, trained.candidate, lineage)
@@ -276,13 +284,14 @@ def deploy(
             next_step=f"mlops train --usecase {usecase.name}",
         )
     reference = chosen.reference
+    shift = chosen.expected_shift(registry.champion(name))
     ensure_environment(session.client, serving_environment(session.settings))
     source = traffic if callable(traffic) else partial(replay, traffic or sample_of(session, usecase).stream)
     result = roll_out(
         session.client,
         endpoint=scoring.endpoint(session.settings, usecase),
         deployment=lambda color: scoring.deployment(session.settings, usecase, model=reference, color=color),
-        policy=RolloutPolicy.from_settings(session.settings),
+        policy=RolloutPolicy.from_settings(session.settings, expected_shift=shift),
         sample=_read_json(ROOT / usecase.serving.sample_request),
         expectation=Expectation(),
         traffic=source,
@@ -326,6 +335,24 @@ def _training_data(session: Session, job: str) -> str:
         name, _, version = path.rpartition("/data/")[2].partition("/versions/")
         return f"{name}:{version}"
     return path.removeprefix("azureml:")
+
+
+def _compared_with(session: Session, job: str) -> str | None:
+    """Return the version that a job's evaluation compared its model with, or None."""
+    champion = session.client.jobs.get(job).inputs.get("champion")
+    if champion is None:
+        return None
+    # azureml:name:version, or an ARM id that ends with /versions/version
+    return str(champion.path).replace("/", ":").rpartition(":")[2]
+
+
+def _shift(evaluation: Mapping[str, Any]) -> float | None:
+    """Return how far the new model's mean prediction on the held-out rows is from the champion's."""
+    models = evaluation.get("models", {})
+    means = [
+        models.get(role, {}).get("metrics", {}).get("mean_probability") for role in ("challenger", "champion")
+    ]
+    return None if None in means else float(means[0]) - float(means[1])
 
 
 def _read_json(path: Path) -> dict[str, Any]:

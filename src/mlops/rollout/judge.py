@@ -71,6 +71,9 @@ class Bounds:
     max_shift
         How far the mean prediction may move from the present deployment's, in its standard deviations.
         A better model moves some predictions; one that moves their mean this far is another model.
+    expected_shift
+        How far it is known to move, in the prediction's own unit: what the evaluation found on the held-out
+        rows, for a model that learnt that the world has changed. The bound holds for what goes beyond.
     confidence
         Of each one-sided bound.
     """
@@ -81,6 +84,7 @@ class Bounds:
     latency_factor: float = 2.0
     latency_slack_ms: float = 50.0
     max_shift: float = 1.0
+    expected_shift: float = 0.0
     confidence: float = 0.95
 
 
@@ -212,8 +216,10 @@ def _shift(candidate: Sequence[Observation], current: Sequence[Observation], bou
     new, old = _predictions(candidate), _predictions(current)
     if min(len(new), len(old)) < 2:
         return _undecided(name, bound, requests, "too few numeric predictions")
-    interval = mean_difference(new, old, bounds.confidence)
+    interval = mean_difference([value - bounds.expected_shift for value in new], old, bounds.confidence)
     detail = f"mean prediction {fmean(new):.4g} against {fmean(old):.4g}"
+    if bounds.expected_shift:
+        detail += f", where the evaluation found a shift of {bounds.expected_shift:+.4g}"
     return _check(_undecided(name, bound, requests, detail), interval, bounds)
 
 

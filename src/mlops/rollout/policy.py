@@ -39,8 +39,8 @@ class RolloutPolicy:
     patience: int = 3
 
     @classmethod
-    def from_settings(cls, settings: Environment) -> RolloutPolicy:
-        """Take the policy of an environment."""
+    def from_settings(cls, settings: Environment, *, expected_shift: float = 0.0) -> RolloutPolicy:
+        """Take the policy of an environment; `expected_shift` is what the model's evaluation found."""
         rollout = settings.serving.rollout
         return cls(
             shadow_percent=rollout.shadow_percent,
@@ -50,6 +50,7 @@ class RolloutPolicy:
                 max_p95_ms=rollout.max_p95_ms,
                 minimum_requests=rollout.requests_per_step,
                 latency_slack_ms=rollout.latency_slack_ms,
+                expected_shift=expected_shift,
             ),
             concurrency=min(4, settings.serving.max_concurrent_requests),
         )

@@ -108,6 +108,13 @@ def test_a_mean_prediction_that_moves_far_is_a_breach(mean: float, expected: str
     assert status(judge(answers(200, mean=mean), answers(200), BOUNDS), "prediction_shift") == expected
 
 
+@pytest.mark.parametrize(("mean", "expected"), [(0.5, "breach"), (0.3, "ok"), (0.1, "breach")])
+def test_a_shift_that_the_evaluation_found_is_expected_and_no_other(mean: float, expected: str) -> None:
+    bounds = replace(BOUNDS, expected_shift=-0.2)
+    judgement = judge(answers(200, mean=mean), answers(200), bounds)
+    assert status(judgement, "prediction_shift") == expected
+
+
 def test_a_model_that_lost_its_inputs_is_a_breach() -> None:
     constant = [replace(answer, predictions=(0.5,)) for answer in answers(200)]
     assert status(judge(constant, answers(200), BOUNDS), "constant_predictions") == "breach"

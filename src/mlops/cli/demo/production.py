@@ -12,6 +12,7 @@ from mlops.errors import DeploymentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from mlops.cli.demo.collected import Collected
     from mlops.cli.demo.replay import Replay
@@ -70,6 +71,11 @@ class Production:
         """Whether the stream has ended and its last labels have come."""
         return self.ended >= self.replay.days + self.watch.label_days
 
+    @property
+    def now(self) -> datetime:
+        """The replay's clock: the end of the last day."""
+        return self.replay.window(self.ended - 1).end
+
     def note(self, exchange: Exchange) -> None:
         """Take an exchange of the stream, by whomever it was sent."""
         self.replay.note(exchange)
@@ -97,7 +103,9 @@ class Production:
         joined = pd.concat([day.rows.merge(day.labels, on="correlationid") for day in days])
         kinds = {"integer": "int64", "number": "float64"}
         types = {c.name: kinds[c.type] for c in self.usecase.contract.columns if c.type in kinds}
-        return joined[[*(c.name for c in self.usecase.contract.columns if c.name != target), target]].astype(types)
+        return joined[[*(c.name for c in self.usecase.contract.columns if c.name != target), target]].astype(
+            types
+        )
 
     def _send(self) -> None:
         from mlops.scoring import send_all
@@ -123,7 +131,9 @@ class Production:
 
     def _watched(self, day: int) -> WatchedDay:
         answers = self.replay.answered(day)
-        rows = self.collected.wait_for(dict(zip(answers["correlationid"], answers["deployment"], strict=True)))
+        rows = self.collected.wait_for(
+            dict(zip(answers["correlationid"], answers["deployment"], strict=True))
+        )
         counts = {str(name): int(count) for name, count in answers["deployment"].value_counts().items()}
         # A day on which the champion changes is compared with what to expect of whoever answered most of it.
         champion = self.champions[max(counts, key=lambda name: counts[name])]

@@ -123,7 +123,9 @@ class Replay:
         event times come from the rows' places in the stream.
         """
         part = self.day(day)
-        places = [place for place, row in zip(part.index, part[self.identifier], strict=True) if row in self.answers]
+        places = [
+            place for place, row in zip(part.index, part[self.identifier], strict=True) if row in self.answers
+        ]
         identifiers = part.loc[places, self.identifier].tolist()
         found = [self.answers[row] for row in identifiers]
         first = day * ROWS_A_DAY

@@ -20,7 +20,7 @@ METRICS: Final = {
     "brier_score": ("Brier score", "lower is better"),
     "calibration_error": ("calibration error", "lower is better"),
 }
-MODELS: Final = {"first": "first model", "challenger": "challenger", "worse": "worse on purpose"}
+MODELS: Final = {"first": "first model", "challenger": "challenger, retrained", "worse": "worse on purpose"}
 _BARS: Final = 40
 
 
@@ -46,7 +46,7 @@ def render(story: Story) -> str:
         rollouts=[(MODELS[name], result) for name, result in story.rollouts.items()],
         serving=summarize(story.exchanges) if story.exchanges else None,
         latencies=histogram([exchange.latency_ms for exchange in story.exchanges if exchange.status]),
-        collected=story.collected,
+        collected=story.rows,
         names=story.session.settings.names,
         endpoint=story.session.settings.names.endpoint(story.usecase.name),
     )
@@ -54,9 +54,9 @@ def render(story: Story) -> str:
 
 def _steps(story: Story) -> list[dict[str, Any]]:
     """Return each step with where its bar starts and how long it is, in percent of the run."""
-    total = sum(step.seconds for step in story.steps) or 1.0
+    total = sum(step.seconds for step in story.steps.done) or 1.0
     rows, start = [], 0.0
-    for step in story.steps:
+    for step in story.steps.done:
         rows.append(
             {
                 **step.to_dict(),

@@ -1,24 +1,34 @@
 """What the demo does, step by step, and what it finds out on the way.
 
-The story has a hero (the first model), a better one that takes over under traffic, and a worse one that
-the gate turns away. Every step goes through the same verbs that the commands use.
+The story has a hero (the first model), a world that changes behind its back, a monitor that notices and
+tells its evidence, a successor that learns from what came since and takes over under traffic, and a worse
+model that the gate turns away. Every step goes through the same verbs that the commands use.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from mlops.baseline import held_out_answers
 from mlops.cli import flows
-from mlops.cli.demo.collected import collected_ids
+from mlops.cli.demo.collected import Collected
+from mlops.cli.demo.evidence import evidence, fired
+from mlops.cli.demo.production import Champion, Production
+from mlops.cli.demo.replay import Replay
+from mlops.cli.demo.requests import request_retraining
+from mlops.cli.demo.steps import DemoStep, Steps
+from mlops.cli.demo.watching import Watch
 from mlops.cli.local import instance_at, instance_config
-from mlops.errors import DeploymentError, PipelineError, RegistryError, UsageError
+from mlops.errors import DeploymentError, MonitoringError, PipelineError, RegistryError, UsageError
+from mlops.files import write_parquet
+from mlops.settings import ROOT
+from modelwatch.alerts.rules import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from azureml_local.instance import Instance
@@ -27,48 +37,16 @@ if TYPE_CHECKING:
     from mlops.rollout import RolloutResult
     from mlops.scoring import Exchange
     from mlops.usecase import UseCase
+    from modelwatch.alerts.incidents import Incident
+    from modelwatch.alerts.journal import Event
 
-__all__ = ["DemoStep", "Story"]
+__all__ = ["Story"]
 
-STREAM_REQUESTS: Final = 200
-# The gate compares with the champion, so a challenger needs no more than to be no worse: other knots are
-# another model of the same quality, and labels shuffled for two rows in three are a worse one.
-CHALLENGER: Final = {"knots": 5}
+# Labels shuffled for two rows in three: a join gone wrong.
 WORSE: Final = {"shuffle_labels": 0.67}
-
-TITLES: Final = {
-    "control-plane": "start the embedded Azure ML control plane",
-    "data": "write the sample data",
-    "train": "train the first model in a pipeline",
-    "register": "register it",
-    "deploy": "deploy it on a real inference server",
-    "traffic": "send it the stream's first requests",
-    "challenger": "train a challenger and compare it with the champion",
-    "rollout": "roll the challenger out: shadow, canary, full",
-    "refusal": "train a worse model, which the gate must refuse",
-    "collected": "find every request among the collected data",
-}
-
-
-@dataclass(slots=True)
-class DemoStep:
-    """One step of the demo."""
-
-    name: str
-    title: str
-    status: str = "failed"
-    seconds: float = 0.0
-    detail: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `summary.json` says of it."""
-        return {
-            "name": self.name,
-            "status": self.status,
-            "seconds": round(self.seconds, 2),
-            "title": self.title,
-            "detail": self.detail,
-        }
+RETRAINING: Final = "request_retraining"
+# The rule asks for two days of three; a third one may be half before the change and half after it.
+FIRES_WITHIN_DAYS: Final = 3
 
 
 @dataclass
@@ -77,20 +55,27 @@ class Story:
 
     session: Session
     usecase: UseCase
-    steps: list[DemoStep] = field(default_factory=list)
     trained: dict[str, flows.Trained] = field(default_factory=dict)
     versions: dict[str, ModelVersion] = field(default_factory=dict)
     rollouts: dict[str, RolloutResult] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)
+    production: Production | None = None
+    changed_on: int | None = None
+    alerted_on: int | None = None
+    took_over_on: int | None = None
     champion_before: str | None = None
     champion_after: str | None = None
-    collected: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.steps = Steps(self.session.output)
+        self._worse_job = ("", "")
 
     @property
     def ok(self) -> bool:
         """Whether every step did what it should."""
-        return len(self.steps) == len(TITLES) and all(step.status == "ok" for step in self.steps)
+        return self.steps.ok
 
     def run(self) -> None:
         """Tell the story from an empty folder; the control plane ends with it, however it ends."""
@@ -103,6 +88,8 @@ class Story:
                 next_step=f"MLOPS_HOME={self.session.home.path} mlops local down",
             )
         instance.reset()
+        for leftover in ("collected", "monitoring"):
+            shutil.rmtree(self.session.home.path / leftover, ignore_errors=True)
         try:
             self._tell(instance)
         finally:
@@ -112,143 +99,241 @@ class Story:
     def summary(self, report: Path) -> dict[str, Any]:
         """Return the content of `summary.json`."""
         return {
-            "steps": [step.to_dict() for step in self.steps],
+            "steps": [step.to_dict() for step in self.steps.done],
             "report": str(report),
-            "alerts": [],
+            "alerts": fired(self.production.watch) if self.production else [],
             "champion_before": self.champion_before,
             "champion_after": self.champion_after,
             "seconds": round(self.seconds, 1),
             "usecase": self.usecase.name,
-            "rows": self.collected,
+            "rows": self.rows,
         }
 
     def verdict(self) -> str:
         """Say in one sentence how it went."""
-        if not self.ok:
-            failed = next((step for step in self.steps if step.status != "ok"), None)
+        if not self.ok or self.alerted_on is None or self.changed_on is None:
+            failed = self.steps.failed
             return f"The demo failed at: {failed.title if failed else 'its start'}."
         return (
-            f"All {len(self.steps)} steps did what they should in {self.seconds:.0f} s: version "
-            f"{self.champion_before} was trained and served, version {self.champion_after} took over under "
-            "traffic, and a worse model was refused."
+            f"All {len(self.steps.done)} steps did what they should in {self.seconds:.0f} s: version "
+            f"{self.champion_before} served until the outcomes changed, the alert fired on day "
+            f"{self.alerted_on - self.changed_on + 1} of the change, version {self.champion_after} learnt "
+            "from what came since and took over under traffic, the alert resolved, and a worse model was "
+            "refused."
         )
 
     def _tell(self, instance: Instance) -> None:
-        with self._step("control-plane") as step:
+        step = self.steps.step
+        with step("control-plane") as now:
             config = instance_config(self.session.settings, self.session.home)
             state = instance.up(config, with_parent=True)
-            step.detail = f"{state.base_url}, workspace {self.session.settings.names.workspace}"
-        with self._step("data") as step:
+            now.detail = f"{state.base_url}, workspace {self.session.settings.names.workspace}"
+        with step("data") as now:
             sample = flows.sample_of(self.session, self.usecase)
-            step.detail = f"{sample.training.name} and {sample.stream.name} in {sample.training.parent}"
-        with self._step("train") as step:
-            trained = self._train("first")
-            step.detail = f"the gate passes it with {len(trained.gate['checks'])} checks"
-        with self._step("register") as step:
+            production = self.production = self._open(sample)
+            now.detail = f"{len(production.replay.rows)} rows to come, on {production.replay.days} days"
+        with step("train") as now:
+            trained = self._train("first", flows.train(self.session, self.usecase))
+            now.detail = f"the gate passes it with {len(trained.gate['checks'])} checks"
+        with step("register") as now:
             first = self.versions["first"] = flows.register(self.session, self.usecase, trained)
-            step.detail = f"{first.name} version {first.version}"
-        with self._step("deploy") as step:
-            champion, result = flows.deploy(self.session, self.usecase, on_exchange=self.exchanges.append)
-            self._note_rollout("first", result, step)
-            self.champion_before = self.champion_after = champion.version
-        with self._step("traffic") as step:
-            self._send_stream(sample.stream, step)
-        with self._step("challenger") as step:
-            challenger = self._train("challenger", CHALLENGER)
-            second = flows.register(self.session, self.usecase, challenger)
-            self.versions["challenger"] = second
-            step.detail = (
-                f"the gate passes it against version {first.version}; it is version {second.version}"
-            )
-        with self._step("rollout") as step:
-            champion, result = flows.deploy(self.session, self.usecase, on_exchange=self.exchanges.append)
-            self._note_rollout("challenger", result, step)
-            self.champion_after = champion.version
-        with self._step("refusal") as step:
-            self._refuse(second, step)
-        with self._step("collected") as step:
-            self._find_collected(step)
+            now.detail = f"{first.name} version {first.version}"
+        with step("deploy") as now:
+            self._roll_out("first", production, now)
+            self.champion_before = self.champion_after
+        with step("quiet") as now:
+            self._worse_job = flows.train(self.session, self.usecase, overrides=WORSE)
+            self._quiet(production, sample.changed_from, now)
+        with step("refusal") as now:
+            self._refuse(now)
+        with step("alert") as now:
+            self._alert(production, now)
+        with step("retrain") as now:
+            self._retrain(production, sample.training, now)
+        with step("rollout") as now:
+            self._roll_out("challenger", production, now)
+        with step("recovery") as now:
+            self._recover(production, now)
+        with step("collected") as now:
+            self._find_collected(production, now)
 
-    def _train(self, name: str, overrides: dict[str, Any] | None = None) -> flows.Trained:
-        trained = flows.train_and_follow(self.session, self.usecase, overrides=overrides)
-        self.trained[name] = trained
+    def _open(self, sample: Any) -> Production:
+        from mlops.scoring import EndpointClient
+
+        session, names = self.session, self.session.settings.names
+        (identifier, *_) = (column.name for column in self.usecase.contract.columns if column.role == "id")
+        name, home = names.endpoint(self.usecase.name), session.home.path
+        return Production(
+            usecase=self.usecase,
+            replay=Replay.read(
+                sample.stream, sample.labels, identifier=identifier, target=self.usecase.target.column
+            ),
+            collected=Collected(session.client, name, home / "collected"),
+            watch=Watch.open(
+                ROOT / "pipelines" / self.usecase.name / "monitor.yaml", home / "monitoring" / "alerts.sqlite"
+            ),
+            endpoint=lambda: EndpointClient(session.client, name),
+            on_exchange=self.exchanges.append,
+            progress=session.output.progress,
+        )
+
+    def _train(self, name: str, job: tuple[str, str]) -> flows.Trained:
+        trained = self.trained[name] = flows.trained(self.session, *job)
         if not trained.passed and name != "worse":
             failed = [check["detail"] for check in trained.gate["checks"] if check["status"] != "pass"]
             raise PipelineError("The gate refused a model that it should pass.", got="; ".join(failed))
         return trained
 
-    def _note_rollout(self, name: str, result: RolloutResult, step: DemoStep) -> None:
+    def _roll_out(self, name: str, production: Production, step: DemoStep) -> None:
+        """Roll the challenger out on the stream's own requests, one row each, as its users send them."""
+        champion, result = flows.deploy(
+            self.session, self.usecase, traffic=production.replay.users, on_exchange=production.note
+        )
         self.rollouts[name] = result
-        if not result.ok:
+        if not result.ok or result.serving is None:
             messages = [each.message for each in result.steps if each.status == "failed"]
             raise DeploymentError("The rollout was rolled back.", got="; ".join(messages))
-        step.detail = f"{result.serving} serves {result.model}"
-
-    def _send_stream(self, stream: Path, step: DemoStep) -> None:
-        from itertools import islice
-
-        from mlops.scoring import EndpointClient, send_all, summarize
-
-        endpoint = EndpointClient(
-            self.session.client, self.session.settings.names.endpoint(self.usecase.name)
+        baseline = held_out_answers(self.trained[name].predictions, self.usecase)
+        write_parquet(
+            self.session.home.path / "monitoring" / f"baseline-{champion.version}.parquet", baseline
         )
-        sent = list(send_all(endpoint, islice(flows.replay(stream), STREAM_REQUESTS)))
-        self.exchanges += sent
-        summary = summarize(sent)
-        step.detail = f"{summary.requests} requests, {summary.errors} failed, p95 {summary.p95_ms:.0f} ms"
-        if summary.errors:
-            raise DeploymentError("Requests failed.", got=dict(summary.errors_by_status), expected="none")
+        production.champions[result.serving] = Champion(champion.version, baseline)
+        self.champion_after = champion.version
+        self.took_over_on = production.replay.position // len(production.replay.day(0))
+        step.detail = f"{result.serving} serves {result.model}"
+        production.catch_up()
 
-    def _refuse(self, champion: ModelVersion, step: DemoStep) -> None:
-        from mlops.registry import ModelRegistry
+    def _quiet(self, production: Production, changed_from: int, step: DemoStep) -> None:
+        changed_on = self.changed_on = production.replay.day_of(changed_from)
+        told: list[Event] = []
+        while production.ended < changed_on:
+            told += production.next_day()
+        _require_quiet(told)
+        drifted = sorted({str(a["feature"]) for i in production.watch.incidents() for a in i.alerts})
+        step.detail = (
+            f"{production.ended} days, {len(self.exchanges)} requests; noted without paging anybody: "
+            f"drift of {', '.join(drifted) or 'nothing'}"
+        )
 
-        worse = self._train("worse", WORSE)
+    def _refuse(self, step: DemoStep) -> None:
+        worse = self._train("worse", self._worse_job)
         if worse.passed:
             raise PipelineError(
                 "The gate passed a model whose labels were shuffled.", got="pass", expected="fail"
             )
-        serving = ModelRegistry(self.session.client).champion(champion.name)
-        if serving is None or serving.version != champion.version:
-            raise RegistryError(
-                "The refused model changed who serves.", got=serving, expected=champion.version
-            )
+        serving = self._require_champion(self.versions["first"].version)
         failed = [check["name"] for check in worse.gate["checks"] if check["status"] != "pass"]
-        step.detail = f"refused by {', '.join(failed)}; version {serving.version} keeps serving"
+        step.detail = f"refused by {', '.join(failed)}; version {serving} keeps serving"
 
-    def _find_collected(self, step: DemoStep) -> None:
-        answered = {exchange.request_id for exchange in self.exchanges if exchange.ok}
-        found = collected_ids(
-            self.session.client,
-            self.session.settings.names.endpoint(self.usecase.name),
-            expected=answered,
-            folder=self.session.home.path / "collected",
-        )
-        self.collected = {"sent": len(answered), **{name: len(ids) for name, ids in found.items()}}
-        for name, ids in found.items():
-            missing = answered - ids
-            if missing:
-                raise DeploymentError(
-                    f"Requests are missing among the collected {name}.",
-                    got=f"{len(missing)} of {len(answered)} missing",
-                    expected="every request that was answered",
+    def _alert(self, production: Production, step: DemoStep) -> None:
+        changed_on = self.changed_on or 0
+        while not (paging := production.watch.open_incidents(RETRAINING)):
+            if production.is_over:
+                raise MonitoringError(
+                    "Outcomes changed and the monitor did not say so.",
+                    where=f"day {changed_on} of the replay",
+                    expected=f"an alert within {FIRES_WITHIN_DAYS} days of outcomes",
                 )
+            # Labels come late: what is known by now may still be of the days before.
+            known = production.ended - production.watch.label_days
+            told = production.next_day()
+            if known < changed_on:
+                _require_quiet(told)
+        fired_on = self.alerted_on = production.replay.day_at(_opened(paging[0]))
+        if not changed_on <= fired_on < changed_on + FIRES_WITHIN_DAYS:
+            raise MonitoringError(
+                "The alert is not about the days on which outcomes changed.",
+                got=f"day {fired_on}",
+                expected=f"from day {changed_on} on, within {FIRES_WITHIN_DAYS} days",
+            )
+        step.detail = (
+            f"day {fired_on - changed_on + 1} of the change: {evidence(production.watch, paging[0])}"
+        )
+
+    def _retrain(self, production: Production, training: Path, step: DemoStep) -> None:
+        import pandas as pd
+
+        (incident, *_) = production.watch.open_incidents(RETRAINING)
+        request_retraining(production.watch.store, incident, now=production.now)
+        # Rows from the day on from which the alert fires are surely from after the change.
+        first = production.replay.day(production.replay.day_at(_opened(incident)))
+        since = int(first[production.replay.identifier].iloc[0])
+        needed = self.usecase.training.minimum_recent_rows
+        while (recent := int((production.labelled()[production.replay.identifier] >= since).sum())) < needed:
+            production.next_day()
+        rows = pd.concat([pd.read_parquet(training), production.labelled()])
+        file = write_parquet(self.session.home.path / "data" / self.usecase.name / "retraining.parquet", rows)
+        job = flows.train(self.session, self.usecase, data=file, recent_from=since)
+        trained = self._train("challenger", job)
+        version = self.versions["challenger"] = flows.register(self.session, self.usecase, trained)
+        step.detail = (
+            f"{len(rows) - recent} rows teach, {recent} since the change calibrate and judge; the gate "
+            f"passes it against version {self.champion_before}; it is version {version.version}"
+        )
+
+    def _recover(self, production: Production, step: DemoStep) -> None:
+        self._require_champion(self.versions["challenger"].version)
+        while not production.is_over:
+            production.next_day()
+        if left := production.watch.open_incidents(RETRAINING):
+            raise MonitoringError(
+                "The new champion serves and the alert did not resolve.",
+                got=evidence(production.watch, left[0]),
+                expected="a resolved incident",
+            )
+        paged = [i for i in production.watch.incidents() if i.action == RETRAINING]
+        if len(paged) != 1 or paged[0].state != "resolved":
+            raise MonitoringError(
+                "One change is one incident.", got=[i.state for i in paged], expected="one that is resolved"
+            )
+        step.detail = f"resolved: {evidence(production.watch, paged[0])}"
+
+    def _find_collected(self, production: Production, step: DemoStep) -> None:
+        answered = sum(exchange.ok for exchange in self.exchanges)
+        found = production.collected.requests()
+        missing = len(self.exchanges) - answered
+        self.rows = {"sent": answered, "rows": len(production.replay.answers), **found}
+        if (
+            missing
+            or min(found.values()) < answered
+            or len(production.replay.answers) < production.replay.position
+        ):
+            raise DeploymentError(
+                "Requests are missing among the collected data.",
+                got=self.rows,
+                expected=f"{len(self.exchanges)} requests and {production.replay.position} rows",
+            )
         served = Counter(str(exchange.deployment) for exchange in self.exchanges)
         shares = ", ".join(f"{count} by {name}" for name, count in sorted(served.items()))
-        step.detail = f"{len(answered)} requests ({shares}), inputs and outputs of each collected"
+        step.detail = (
+            f"{answered} requests ({shares}) with {self.rows['rows']} rows, "
+            "inputs and outputs of each collected"
+        )
 
-    @contextmanager
-    def _step(self, name: str) -> Iterator[DemoStep]:
-        step = DemoStep(name, TITLES[name])
-        self.steps.append(step)
-        position = f"[{len(self.steps):2}/{len(TITLES)}]"
-        self.session.output.progress(f"{position} {step.title} …")
-        started = time.monotonic()
-        try:
-            yield step
-            step.status = "ok"
-        except Exception as error:
-            step.detail = str(error)
-            raise
-        finally:
-            step.seconds = time.monotonic() - started
-            self.session.output.progress(f"        {step.status} in {step.seconds:.1f} s: {step.detail}")
+    def _require_champion(self, version: str) -> str:
+        from mlops.registry import ModelRegistry
+
+        name = self.session.settings.names.model(self.usecase.name)
+        serving = ModelRegistry(self.session.client).champion(name)
+        if serving is None or serving.version != version:
+            raise RegistryError("Another version than it should be serves.", got=serving, expected=version)
+        return serving.version
+
+
+def _require_quiet(told: list[Event]) -> None:
+    """Raise if people were paged while nothing was wrong."""
+    for event in told:
+        incident = event.payload["incident"]
+        if Severity(incident["severity"]) is not Severity.INFO:
+            raise MonitoringError(
+                "The monitor paged although outcomes are as they were.",
+                where=str(incident["opened"]),
+                got=[alert["rule"] for alert in incident["alerts"]],
+                expected="no incident above info",
+            )
+
+
+def _opened(incident: Incident) -> Any:
+    from datetime import datetime
+
+    return datetime.fromisoformat(incident.opened)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
 from modelwatch import Contract, Window, run
-from modelwatch.alerts.advancing import advance
 from modelwatch.alerts.incidents import Incident, incidents
 from modelwatch.alerts.store import AlertStore
+from modelwatch.alerts.watching import watch
 from modelwatch.monitor import Monitor
 from modelwatch.sources.windows import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import pandas as pd
 
     from modelwatch.alerts.journal import Event
 
@@ -118,7 +118,6 @@ class Watch:
             contract=self.contract,
             labels=labels,
         )
-        self.store.record(results, now=now.end)
-        told = advance(self.store, self.monitor, now=now.end)
+        told = list(watch(self.store, self.monitor, results, now=now.end).told)
         self.events += told
         return told
