@@ -17,7 +17,9 @@ _THRESHOLD = {
             "minProperties": 1,
             "maxProperties": 1,
             "additionalProperties": False,
-            "properties": {"min": {"type": "number"}, "max": {"type": "number"}},
+            "properties": {
+                side: {"type": "number"} for side in ("min", "max", "above_baseline", "below_baseline")
+            },
         },
     ],
 }
