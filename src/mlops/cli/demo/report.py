@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mlops.cli.demo.evidence import evidence
+from mlops.cli.demo.replay import ROWS_A_DAY
+from mlops.cli.demo.steps import RETRAINING
+from mlops.cli.demo.timeline import draw
 from mlops.scoring import summarize
 
 if TYPE_CHECKING:
@@ -47,9 +51,53 @@ def render(story: Story) -> str:
         serving=summarize(story.exchanges) if story.exchanges else None,
         latencies=histogram([exchange.latency_ms for exchange in story.exchanges if exchange.status]),
         collected=story.rows,
+        **_production(story),
         names=story.session.settings.names,
         endpoint=story.session.settings.names.endpoint(story.usecase.name),
     )
+
+
+def _production(story: Story) -> dict[str, Any]:
+    """Return what the replay showed; nothing of it before the first day."""
+    if story.production is None or not story.production.watch.days:
+        return {"timeline": None, "incidents": [], "comparison": None}
+    watch = story.production.watch
+    incidents = watch.incidents()
+    paged = next((i for i in incidents if i.action == RETRAINING), None)
+    return {
+        "timeline": draw(story.production, paged, story.marks()),
+        "rows_a_day": ROWS_A_DAY,
+        "label_days": watch.label_days,
+        "incidents": [
+            {
+                "severity": incident.severity.value,
+                "rules": ", ".join(sorted({alert["rule"] for alert in incident.alerts})),
+                "opened": incident.opened[:10],
+                "resolved": incident.resolved[:10] if incident.resolved else None,
+                "evidence": evidence(watch, incident),
+                "action": incident.action.replace("_", " "),
+                "runbook": incident.runbook,
+            }
+            for incident in incidents
+        ],
+        "comparison": _comparison(story),
+    }
+
+
+def _comparison(story: Story) -> dict[str, Any] | None:
+    """Return the retrained model beside the champion it replaced, on the rows that the gate judged."""
+    trained = story.trained.get("challenger")
+    if trained is None or "champion" not in trained.evaluation["models"]:
+        return None
+    models = trained.evaluation["models"]
+    return {
+        "rows": trained.evaluation["rows"],
+        "text": next(step.detail for step in story.steps.done if step.name == "retrain"),
+        "models": [
+            (f"champion, version {story.champion_before}", models["champion"]["metrics"]),
+            ("retrained", models["challenger"]["metrics"]),
+        ],
+    }
 
 
 def _steps(story: Story) -> list[dict[str, Any]]:

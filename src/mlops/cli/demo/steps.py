@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from mlops.cli.output import Output
 
-__all__ = ["TITLES", "DemoStep", "Steps"]
+__all__ = ["RETRAINING", "TITLES", "DemoStep", "Steps"]
+
+RETRAINING: Final = "request_retraining"
+"""The action of the incident that the story is about."""
 
 TITLES: Final = {
     "control-plane": "start the embedded Azure ML control plane",

@@ -20,7 +20,7 @@ from mlops.cli.demo.evidence import evidence, fired
 from mlops.cli.demo.production import Champion, Production
 from mlops.cli.demo.replay import Replay
 from mlops.cli.demo.requests import request_retraining
-from mlops.cli.demo.steps import DemoStep, Steps
+from mlops.cli.demo.steps import RETRAINING, DemoStep, Steps
 from mlops.cli.demo.watching import Watch
 from mlops.cli.local import instance_at, instance_config
 from mlops.errors import DeploymentError, MonitoringError, PipelineError, RegistryError, UsageError
@@ -44,7 +44,6 @@ __all__ = ["Story"]
 
 # Labels shuffled for two rows in three: a join gone wrong.
 WORSE: Final = {"shuffle_labels": 0.67}
-RETRAINING: Final = "request_retraining"
 # The rule asks for two days of three; a third one may be half before the change and half after it.
 FIRES_WITHIN_DAYS: Final = 3
 
@@ -62,7 +61,6 @@ class Story:
     production: Production | None = None
     changed_on: int | None = None
     alerted_on: int | None = None
-    took_over_on: int | None = None
     champion_before: str | None = None
     champion_after: str | None = None
     rows: dict[str, int] = field(default_factory=dict)
@@ -71,6 +69,7 @@ class Story:
     def __post_init__(self) -> None:
         self.steps = Steps(self.session.output)
         self._worse_job = ("", "")
+        self._happened: list[tuple[int, str]] = []
 
     @property
     def ok(self) -> bool:
@@ -121,6 +120,11 @@ class Story:
             "from what came since and took over under traffic, the alert resolved, and a worse model was "
             "refused."
         )
+
+    def marks(self) -> list[tuple[int, str]]:
+        """Return the days on which something happened, for the drawing."""
+        changed = [] if self.changed_on is None else [(self.changed_on, "outcomes change")]
+        return changed + self._happened
 
     def _tell(self, instance: Instance) -> None:
         step = self.steps.step
@@ -199,7 +203,8 @@ class Story:
         )
         production.champions[result.serving] = Champion(champion.version, baseline)
         self.champion_after = champion.version
-        self.took_over_on = production.replay.position // len(production.replay.day(0))
+        if name == "challenger":
+            self._happened.append((production.replay.days_sent, f"version {champion.version} has taken over"))
         step.detail = f"{result.serving} serves {result.model}"
         production.catch_up()
 
@@ -239,6 +244,7 @@ class Story:
             told = production.next_day()
             if known < changed_on:
                 _require_quiet(told)
+        self._happened.append((production.ended, "alert fires, retraining requested"))
         fired_on = self.alerted_on = production.replay.day_at(_opened(paging[0]))
         if not changed_on <= fired_on < changed_on + FIRES_WITHIN_DAYS:
             raise MonitoringError(
@@ -274,7 +280,10 @@ class Story:
     def _recover(self, production: Production, step: DemoStep) -> None:
         self._require_champion(self.versions["challenger"].version)
         while not production.is_over:
+            was_open = bool(production.watch.open_incidents(RETRAINING))
             production.next_day()
+            if was_open and not production.watch.open_incidents(RETRAINING):
+                self._happened.append((production.ended, "alert resolves"))
         if left := production.watch.open_incidents(RETRAINING):
             raise MonitoringError(
                 "The new champion serves and the alert did not resolve.",
