@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from modelwatch.alerts.store import AlertStore
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -33,41 +35,75 @@ def summary(mlops: Any, finished: subprocess.CompletedProcess[str]) -> dict[str,
     return content
 
 
+def step(summary: dict[str, Any], name: str) -> str:
+    return str(next(step["detail"] for step in summary["steps"] if step["name"] == name))
+
+
 def test_every_step_did_what_it_should(summary: dict[str, Any]) -> None:
     assert [step["name"] for step in summary["steps"]] == [
-        "control-plane", "data", "train", "register", "deploy", "traffic", "challenger", "rollout", "refusal",
-        "collected",
+        "control-plane", "data", "train", "register", "deploy", "quiet", "refusal", "alert", "retrain",
+        "rollout", "recovery", "collected",
     ]  # fmt: skip
     assert {step["status"] for step in summary["steps"]} == {"ok"}
     assert all(step["seconds"] >= 0 for step in summary["steps"])
 
 
-def test_the_challenger_took_over_and_the_worse_model_did_not(summary: dict[str, Any]) -> None:
+def test_the_alert_fires_after_the_change_with_its_evidence_and_resolves(summary: dict[str, Any]) -> None:
+    paged = {alert["rule"]: alert for alert in summary["alerts"] if alert["severity"] != "info"}
+    assert set(paged) == {"performance", "calibration"}
+    alert = paged["performance"]
+    # Row 14,130 comes on the eleventh day, 2026-01-15.
+    assert "2026-01-15" <= alert["opened"][:10] <= "2026-01-17"
+    assert alert["state"] == "resolved"
+    assert alert["resolved"] > alert["opened"]
+    low, high = alert["interval"]
+    assert alert["threshold"] < low < alert["value"] < high
+    assert alert["threshold"] == pytest.approx(alert["baseline_value"] + 0.02)
+    assert alert["action"] == "request_retraining"
+    assert len({each["incident"] for each in paged.values()}) == 1
+
+
+def test_drift_is_noted_and_pages_nobody(summary: dict[str, Any]) -> None:
+    drift = [alert for alert in summary["alerts"] if alert["rule"] == "input-drift"]
+    assert drift
+    assert {alert["severity"] for alert in drift} == {"info"}
+    assert min(alert["opened"] for alert in drift) < "2026-01-15"
+
+
+def test_the_retrained_model_took_over_and_the_worse_model_did_not(summary: dict[str, Any]) -> None:
     assert (summary["champion_before"], summary["champion_after"]) == ("1", "2")
-    assert summary["alerts"] == []
-    refusal = next(step for step in summary["steps"] if step["name"] == "refusal")
-    assert "version 2 keeps serving" in refusal["detail"]
-    assert "comparison.log_loss" in refusal["detail"]
+    assert "version 1 keeps serving" in step(summary, "refusal")
+    assert "comparison.log_loss" in step(summary, "refusal")
+    assert "1200 since the change calibrate and judge" in step(summary, "retrain")
 
 
 def test_every_answered_request_was_collected(summary: dict[str, Any]) -> None:
     rows = summary["rows"]
-    assert rows["sent"] >= 500
+    assert rows["rows"] == 12_114
+    assert rows["sent"] >= 1_000
     # Mirrored requests are collected as well, so there may be more than were answered.
     assert rows["model_inputs"] >= rows["sent"]
     assert rows["model_outputs"] >= rows["sent"]
 
 
+def test_the_journal_tells_the_story(mlops: Any, summary: dict[str, Any]) -> None:
+    with AlertStore(mlops.home / "demo" / "monitoring" / "alerts.sqlite") as store:
+        assert store.verify() > 0
+        told = [event.kind for event in store.events() if event.kind.startswith(("incident", "retraining"))]
+    assert told == ["incident_opened", "incident_opened", "retraining_requested", "incident_resolved"]
+
+
 def test_progress_is_visible_throughout(finished: subprocess.CompletedProcess[str]) -> None:
-    for position in range(1, 11):
-        assert f"[{position:2}/10]" in finished.stderr
+    for position in range(1, 13):
+        assert f"[{position:2}/12]" in finished.stderr
     assert "canary: measuring" in finished.stderr
+    assert "critical incident opened: calibration, performance" in finished.stderr
     assert "\x1b[" not in finished.stderr
 
 
 def test_the_report_is_one_file_without_network(summary: dict[str, Any]) -> None:
     page = Path(summary["report"]).read_text(encoding="utf-8")
-    assert "All 10 steps did what they should" in page
+    assert "All 12 steps did what they should" in page
     assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page) == []
     for name in ("mlops-classical:1", "mlops-classical:2", "not registered"):
         assert name in page
@@ -91,7 +127,7 @@ def test_the_report_opens_without_an_error(summary: dict[str, Any], tmp_path: Pa
         check=True,
         timeout=60,
     )
-    assert "All 10 steps did what they should" in shown.stdout
+    assert "All 12 steps did what they should" in shown.stdout
     assert "CONSOLE" not in shown.stderr
 
 

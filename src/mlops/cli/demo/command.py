@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -24,7 +24,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def demo(usecase: UseCaseOption = "classical", as_json: JsonOption = False) -> None:
-    """Train, gate, register, deploy and serve a real model on this machine; no account, no input.
+    """Train, serve, watch and retrain a real model on this machine; no account, no input.
 
     Exit code 1 when a step did not do what it should.
     """
@@ -37,8 +37,9 @@ def demo(usecase: UseCaseOption = "classical", as_json: JsonOption = False) -> N
         story.run()
     finally:
         # Also what went wrong is worth reading, and a report is where people look first.
-        report = _write(story, folder)
-    session.output.result(story.summary(report), f"{story.verdict()}\nreport: {report}")
+        report, summary = _write(story, folder)
+        story.close()
+    session.output.result(summary, f"{story.verdict()}\nreport: {report}")
     if not story.ok:
         raise typer.Exit(1)
     session.output.progress(
@@ -47,9 +48,10 @@ def demo(usecase: UseCaseOption = "classical", as_json: JsonOption = False) -> N
     )
 
 
-def _write(story: Story, folder: Path) -> Path:
+def _write(story: Story, folder: Path) -> tuple[Path, dict[str, Any]]:
     from mlops.cli.demo.report import render
 
     report = write_text(folder / "report.html", render(story))
-    write_json(folder / "summary.json", story.summary(report))
-    return report
+    summary = story.summary(report)
+    write_json(folder / "summary.json", summary)
+    return report, summary

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from mlops.cli.demo.watching import WatchedDay
+from mlops.cli.demo.collected import Collected
+from mlops.cli.demo.replay import Replay
+from mlops.cli.demo.watching import Watch, WatchedDay
 from mlops.errors import DeploymentError
+from mlops.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from mlops.cli.demo.collected import Collected
-    from mlops.cli.demo.replay import Replay
-    from mlops.cli.demo.watching import Watch
+    from mlops.cli.context import Session
     from mlops.scoring import EndpointClient, Exchange
     from mlops.usecase import UseCase
     from modelwatch.alerts.journal import Event
@@ -65,6 +66,28 @@ class Production:
     progress: Callable[[str], None]
     champions: dict[str, Champion] = field(default_factory=dict)
     ended: int = 0
+
+    @classmethod
+    def open(
+        cls, session: Session, usecase: UseCase, sample: Any, *, on_exchange: Callable[[Exchange], None]
+    ) -> Production:
+        """Begin before the first day of a use case's sample stream."""
+        from mlops.scoring import EndpointClient
+
+        (identifier, *_) = (column.name for column in usecase.contract.columns if column.role == "id")
+        name, home = session.settings.names.endpoint(usecase.name), session.home.path
+        monitor = ROOT / "pipelines" / usecase.name / "monitor.yaml"
+        return cls(
+            usecase=usecase,
+            replay=Replay.read(
+                sample.stream, sample.labels, identifier=identifier, target=usecase.target.column
+            ),
+            collected=Collected(session.client, name, home / "collected"),
+            watch=Watch.open(monitor, home / "monitoring" / "alerts.sqlite"),
+            endpoint=lambda: EndpointClient(session.client, name),
+            on_exchange=on_exchange,
+            progress=session.output.progress,
+        )
 
     @property
     def is_over(self) -> bool:

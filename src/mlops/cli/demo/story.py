@@ -15,18 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlops.baseline import held_out_answers
 from mlops.cli import flows
-from mlops.cli.demo.collected import Collected
 from mlops.cli.demo.evidence import evidence, fired
+from mlops.cli.demo.expectations import fire, resolve, stay_quiet
 from mlops.cli.demo.production import Champion, Production
-from mlops.cli.demo.replay import Replay
 from mlops.cli.demo.requests import request_retraining
 from mlops.cli.demo.steps import RETRAINING, DemoStep, Steps
-from mlops.cli.demo.watching import Watch
 from mlops.cli.local import instance_at, instance_config
-from mlops.errors import DeploymentError, MonitoringError, PipelineError, RegistryError, UsageError
+from mlops.errors import DeploymentError, PipelineError, RegistryError, UsageError
 from mlops.files import write_parquet
-from mlops.settings import ROOT
-from modelwatch.alerts.rules import Severity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,15 +33,11 @@ if TYPE_CHECKING:
     from mlops.rollout import RolloutResult
     from mlops.scoring import Exchange
     from mlops.usecase import UseCase
-    from modelwatch.alerts.incidents import Incident
-    from modelwatch.alerts.journal import Event
 
 __all__ = ["Story"]
 
 # Labels shuffled for two rows in three: a join gone wrong.
 WORSE: Final = {"shuffle_labels": 0.67}
-# The rule asks for two days of three; a third one may be half before the change and half after it.
-FIRES_WITHIN_DAYS: Final = 3
 
 
 @dataclass
@@ -95,6 +87,11 @@ class Story:
             instance.down()
             self.seconds = time.monotonic() - started
 
+    def close(self) -> None:
+        """Close the alert store, once everything has been read."""
+        if self.production is not None:
+            self.production.watch.store.close()
+
     def summary(self, report: Path) -> dict[str, Any]:
         """Return the content of `summary.json`."""
         return {
@@ -134,7 +131,9 @@ class Story:
             now.detail = f"{state.base_url}, workspace {self.session.settings.names.workspace}"
         with step("data") as now:
             sample = flows.sample_of(self.session, self.usecase)
-            production = self.production = self._open(sample)
+            production = self.production = Production.open(
+                self.session, self.usecase, sample, on_exchange=self.exchanges.append
+            )
             now.detail = f"{len(production.replay.rows)} rows to come, on {production.replay.days} days"
         with step("train") as now:
             trained = self._train("first", flows.train(self.session, self.usecase))
@@ -160,26 +159,6 @@ class Story:
             self._recover(production, now)
         with step("collected") as now:
             self._find_collected(production, now)
-
-    def _open(self, sample: Any) -> Production:
-        from mlops.scoring import EndpointClient
-
-        session, names = self.session, self.session.settings.names
-        (identifier, *_) = (column.name for column in self.usecase.contract.columns if column.role == "id")
-        name, home = names.endpoint(self.usecase.name), session.home.path
-        return Production(
-            usecase=self.usecase,
-            replay=Replay.read(
-                sample.stream, sample.labels, identifier=identifier, target=self.usecase.target.column
-            ),
-            collected=Collected(session.client, name, home / "collected"),
-            watch=Watch.open(
-                ROOT / "pipelines" / self.usecase.name / "monitor.yaml", home / "monitoring" / "alerts.sqlite"
-            ),
-            endpoint=lambda: EndpointClient(session.client, name),
-            on_exchange=self.exchanges.append,
-            progress=session.output.progress,
-        )
 
     def _train(self, name: str, job: tuple[str, str]) -> flows.Trained:
         trained = self.trained[name] = flows.trained(self.session, *job)
@@ -209,11 +188,8 @@ class Story:
         production.catch_up()
 
     def _quiet(self, production: Production, changed_from: int, step: DemoStep) -> None:
-        changed_on = self.changed_on = production.replay.day_of(changed_from)
-        told: list[Event] = []
-        while production.ended < changed_on:
-            told += production.next_day()
-        _require_quiet(told)
+        self.changed_on = production.replay.day_of(changed_from)
+        stay_quiet(production, self.changed_on)
         drifted = sorted({str(a["feature"]) for i in production.watch.incidents() for a in i.alerts})
         step.detail = (
             f"{production.ended} days, {len(self.exchanges)} requests; noted without paging anybody: "
@@ -232,29 +208,10 @@ class Story:
 
     def _alert(self, production: Production, step: DemoStep) -> None:
         changed_on = self.changed_on or 0
-        while not (paging := production.watch.open_incidents(RETRAINING)):
-            if production.is_over:
-                raise MonitoringError(
-                    "Outcomes changed and the monitor did not say so.",
-                    where=f"day {changed_on} of the replay",
-                    expected=f"an alert within {FIRES_WITHIN_DAYS} days of outcomes",
-                )
-            # Labels come late: what is known by now may still be of the days before.
-            known = production.ended - production.watch.label_days
-            told = production.next_day()
-            if known < changed_on:
-                _require_quiet(told)
+        incident, self.alerted_on = fire(production, changed_on)
         self._happened.append((production.ended, "alert fires, retraining requested"))
-        fired_on = self.alerted_on = production.replay.day_at(_opened(paging[0]))
-        if not changed_on <= fired_on < changed_on + FIRES_WITHIN_DAYS:
-            raise MonitoringError(
-                "The alert is not about the days on which outcomes changed.",
-                got=f"day {fired_on}",
-                expected=f"from day {changed_on} on, within {FIRES_WITHIN_DAYS} days",
-            )
-        step.detail = (
-            f"day {fired_on - changed_on + 1} of the change: {evidence(production.watch, paging[0])}"
-        )
+        told = evidence(production.watch, incident)
+        step.detail = f"day {self.alerted_on - changed_on + 1} of the change: {told}"
 
     def _retrain(self, production: Production, training: Path, step: DemoStep) -> None:
         import pandas as pd
@@ -262,7 +219,7 @@ class Story:
         (incident, *_) = production.watch.open_incidents(RETRAINING)
         request_retraining(production.watch.store, incident, now=production.now)
         # Rows from the day on from which the alert fires are surely from after the change.
-        first = production.replay.day(production.replay.day_at(_opened(incident)))
+        first = production.replay.day(self.alerted_on or 0)
         since = int(first[production.replay.identifier].iloc[0])
         needed = self.usecase.training.minimum_recent_rows
         while (recent := int((production.labelled()[production.replay.identifier] >= since).sum())) < needed:
@@ -279,23 +236,9 @@ class Story:
 
     def _recover(self, production: Production, step: DemoStep) -> None:
         self._require_champion(self.versions["challenger"].version)
-        while not production.is_over:
-            was_open = bool(production.watch.open_incidents(RETRAINING))
-            production.next_day()
-            if was_open and not production.watch.open_incidents(RETRAINING):
-                self._happened.append((production.ended, "alert resolves"))
-        if left := production.watch.open_incidents(RETRAINING):
-            raise MonitoringError(
-                "The new champion serves and the alert did not resolve.",
-                got=evidence(production.watch, left[0]),
-                expected="a resolved incident",
-            )
-        paged = [i for i in production.watch.incidents() if i.action == RETRAINING]
-        if len(paged) != 1 or paged[0].state != "resolved":
-            raise MonitoringError(
-                "One change is one incident.", got=[i.state for i in paged], expected="one that is resolved"
-            )
-        step.detail = f"resolved: {evidence(production.watch, paged[0])}"
+        incident, ended = resolve(production)
+        self._happened.append((ended, "alert resolves"))
+        step.detail = f"resolved: {evidence(production.watch, incident)}"
 
     def _find_collected(self, production: Production, step: DemoStep) -> None:
         answered = sum(exchange.ok for exchange in self.exchanges)
@@ -327,22 +270,3 @@ class Story:
         if serving is None or serving.version != version:
             raise RegistryError("Another version than it should be serves.", got=serving, expected=version)
         return serving.version
-
-
-def _require_quiet(told: list[Event]) -> None:
-    """Raise if people were paged while nothing was wrong."""
-    for event in told:
-        incident = event.payload["incident"]
-        if Severity(incident["severity"]) is not Severity.INFO:
-            raise MonitoringError(
-                "The monitor paged although outcomes are as they were.",
-                where=str(incident["opened"]),
-                got=[alert["rule"] for alert in incident["alerts"]],
-                expected="no incident above info",
-            )
-
-
-def _opened(incident: Incident) -> Any:
-    from datetime import datetime
-
-    return datetime.fromisoformat(incident.opened)
