@@ -12,9 +12,9 @@ from infra.sdk_types import Problem, check_resources
 from mlops.settings import ROOT
 
 if TYPE_CHECKING:
-    from infra.engine import Violation
+    from infra.engine import Result, Violation
 
-__all__ = ["Report", "check"]
+__all__ = ["Report", "check", "report"]
 
 _POLICIES: Final = Path("infra/policy")
 
@@ -82,7 +82,11 @@ def check(stack: str, *, root: Path = ROOT) -> Report:
     DeploymentFailedError
         The program itself fails.
     """
-    result = render(stack, root=root, policy_packs=[PolicyPack(root / _POLICIES)], collect_violations=True)
-    problems = tuple(check_resources(result.resources))
+    pack = PolicyPack(root / _POLICIES)
+    return report(render(stack, root=root, policy_packs=[pack], collect_violations=True))
+
+
+def report(result: Result) -> Report:
+    """Return what is wrong with a stack that was rendered with the policy pack."""
     number = sum(one.custom for one in result.resources)
-    return Report(stack, number, problems, result.violations)
+    return Report(result.stack, number, tuple(check_resources(result.resources)), result.violations)

@@ -10,7 +10,9 @@ def test_a_program_from_nothing_to_everything_and_back(program: Program) -> None
     program.write(
         """
         config = pulumi.Config()
-        group = Group("group", opts=pulumi.ResourceOptions(protect=config.get_bool("protect")))
+        former = [pulumi.Alias(name="group"), pulumi.Alias(name="team")]
+        opts = pulumi.ResourceOptions(protect=config.get_bool("protect"), aliases=former)
+        group = Group(config.get("group") or "group", opts=opts)
         a = Thing("a", size=config.require_int("size"), opts=pulumi.ResourceOptions(parent=group))
         b = Thing("b", size=a.size, label=a.id, opts=pulumi.ResourceOptions(parent=group))
         group.register_outputs({"size": b.size})
@@ -35,9 +37,11 @@ def test_a_program_from_nothing_to_everything_and_back(program: Program) -> None
     assert "applied 3" in [one.message for one in up.diagnostics]
 
     assert program().require().summary == {"same": 4}
-    changed = program(config={"size": 4, "protect": True}).require()
+    # What lies in a component that is renamed is found by its former name, and stays what it is.
+    changed = program(config={"size": 4, "protect": True, "group": "team"}).require()
     assert changed.summary == {"same": 2, "update": 2}
-    assert all(changed.resource(name).protect for name in ("group", "a", "b"))
+    assert all(changed.resource(name).protect for name in ("team", "a", "b"))
+    assert changed.resource("a").id == up.resource("a").id
     refused = program("destroy")
     assert refused.failed
     assert "protected" in refused.errors[0].message

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.engine import run
+from infra.engine import PolicyPack, Result, run
 from infra.render import STACKS, to_documents
 from mlops.settings import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 PREFIX = "repo:octo-org@123456/octo-repo@456789"
+# In the other stacks policies only advise.
+MANDATORY = ("bootstrap", "shared", "prod")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Graph:
     stack: str
     documents: tuple[dict[str, Any], ...]
     outputs: Mapping[str, Any]
+    result: Result
+    state: Path
 
     def of(self, type_token: str) -> list[dict[str, Any]]:
         """Return the resources of one type, such as ``storage:StorageAccount``."""
@@ -48,22 +53,34 @@ class Graph:
 
 
 @pytest.fixture(scope="session")
-def graphs() -> dict[str, Graph]:
-    """Render bootstrap, shared, dev, staging and prod; the environments read the shared stack's outputs."""
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
+    """Deploy bootstrap, shared, dev, staging and prod; the environments read the shared stack's outputs.
+
+    Each program runs once for all tests: its state is kept for what comes after a first deployment, and
+    where policies are mandatory the pack says what it has to say while the stack comes to be.
+    """
+    folder = tmp_path_factory.mktemp("states")
     rendered: dict[str, Graph] = {}
     for stack, program in STACKS.items():
         references = {
             f"organization/mlops-platform/{read}": dict(rendered[read].outputs) for read in program.reads
         }
+        state = folder / stack / "state.json"
         result = run(
             ROOT / program.folder,
             program.stack,
             operation="up",
+            state=state,
             stack_references=references,
             config={"subjectPrefix": PREFIX} if stack != "shared" else None,
+            policy_packs=[PolicyPack(ROOT / "infra" / "policy")] if stack in MANDATORY else (),
             python_path=(ROOT, ROOT / "src"),
-        ).require()
-        rendered[stack] = Graph(stack, tuple(to_documents(result.resources)), result.outputs)
+            collect_violations=True,
+        )
+        refused = {str(one) for one in result.violations}
+        if not all(one.message in refused for one in result.errors):
+            result.require()
+        rendered[stack] = Graph(stack, tuple(to_documents(result.resources)), result.outputs, result, state)
     return rendered
 
 
