@@ -23,7 +23,7 @@ demo: setup ## run the whole loop on this machine (USECASE=classical)
 	@$(BIN)/mlops demo --usecase $(USECASE)
 
 .PHONY: test
-test: setup ## run every test, unit and end to end
+test: setup .venv-scanning/.ready ## run every test, unit and end to end
 	@$(BIN)/pytest
 
 .PHONY: unit
@@ -58,12 +58,13 @@ lock: $(UV) ## resolve the dependency groups anew into hash-pinned files
 	compile pyproject.toml --group development --output-file $(LOCKS)/development.txt; \
 	compile pyproject.toml --group training --constraints $(LOCKS)/development.txt --output-file $(LOCKS)/training.txt; \
 	compile pyproject.toml --group serving --output-file $(LOCKS)/serving.txt; \
+	compile --group scanning --output-file $(LOCKS)/scanning.txt; \
 	compile --group bootstrap --output-file $(LOCKS)/bootstrap.txt
 
 .PHONY: clean
 clean: ## stop the control plane and delete what runs and set-up left behind
 	@if [ -x $(BIN)/mlops ]; then $(BIN)/mlops local down; fi
-	@rm -rf .mlops .venv .venv-serving
+	@rm -rf .mlops .venv .venv-scanning .venv-serving
 
 .mlops/uv/bin/uv: $(LOCKS)/bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}. Name another one: make PYTHON=python3.12")'
@@ -77,6 +78,12 @@ clean: ## stop the control plane and delete what runs and set-up left behind
 	@$(UV) venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv
 	@$(UV) pip sync --quiet --require-hashes --python .venv $<
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python .venv --editable .
+	@touch $@
+
+.venv-scanning/.ready: $(LOCKS)/scanning.txt | $(UV)
+	@echo "set-up: .venv-scanning (checkov, for the test that runs it; its pins conflict with the project's)"
+	@$(UV) venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv-scanning
+	@$(UV) pip sync --quiet --require-hashes --python .venv-scanning $<
 	@touch $@
 
 .venv-serving/.ready: $(LOCKS)/serving.txt | $(UV)
