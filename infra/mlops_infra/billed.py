@@ -24,10 +24,11 @@ def private_endpoint_count(environment: Environment) -> int:
     if not environment.private:
         return 0
     network = environment.network
+    scope = int(environment.platform.private_link_scope)
     if not isinstance(network, ManagedNetwork):
-        return _OWN_ENDPOINTS
+        return _OWN_ENDPOINTS + scope
     own_rules = 3 if network.isolation == "approved_outbound" else 2
-    return _OWN_ENDPOINTS + _DEFAULT_RULES + own_rules
+    return _OWN_ENDPOINTS + _DEFAULT_RULES + own_rules + 2 * scope
 
 
 def alert_counts(environment: Environment) -> tuple[int, Counter[str]]:

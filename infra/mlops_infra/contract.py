@@ -37,6 +37,7 @@ class PlatformContract:
     registry_id: pulumi.Output[str]
     action_group_ids: Mapping[str, pulumi.Output[str]]
     zone_ids: Mapping[str, pulumi.Output[str]]
+    private_link_scope_id: pulumi.Output[str]
 
     @classmethod
     def read(cls, stack: str, *, owners: tuple[str, ...], zones: tuple[str, ...]) -> PlatformContract:
@@ -58,6 +59,8 @@ class PlatformContract:
             registry_id=checked.apply(lambda contract: str(contract["registryId"])),
             action_group_ids=_each(checked, "actionGroupIds", owners),
             zone_ids=_each(checked, "privateZoneIds", zones),
+            # Empty where there is none; an environment that is in one has it from the same settings.
+            private_link_scope_id=checked.apply(lambda contract: contract.get("privateLinkScopeId") or ""),
         )
 
 

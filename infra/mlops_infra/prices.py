@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from infra.mlops_infra.billed import alert_counts, private_endpoint_count
+from infra.mlops_infra.zones import zones_for
 from mlops.settings import ROOT
-from mlops.settings.network import ManagedNetwork
+from mlops.settings.network import ManagedNetwork, PublicNetwork
 from mlops.settings.section import Section
 from mlops.settings.together import load_together
 from mlops.yaml_source import describe, load_yaml
@@ -49,6 +50,7 @@ class PriceSheet(Section):
     storage_gb: dict[str, float]
     private_endpoint_hour: float
     firewall_hour: dict[str, float]
+    nat_gateway_hour: float
     private_zone_month: float
     log_gb: float
     log_alert_month: dict[str, float]
@@ -102,6 +104,8 @@ def _network(environment: Environment, sheet: PriceSheet) -> Iterator[Line]:
         price = count * sheet.private_endpoint_hour * sheet.hours_per_month
         yield Line(f"{count} private endpoints", price)
     network = environment.network
+    if not isinstance(network, PublicNetwork) and network.egress == "nat_gateway":
+        yield Line("NAT gateway and its address", sheet.nat_gateway_hour * sheet.hours_per_month)
     if isinstance(network, ManagedNetwork) and network.approved_fqdns:
         price = sheet.firewall_hour[network.firewall_sku] * sheet.hours_per_month
         yield Line(f"firewall of the managed network ({network.firewall_sku})", price)
@@ -154,7 +158,8 @@ def bills(root: Path = ROOT) -> str:
     """Return the table of all stacks as they are set in `root`."""
     sheet = load_prices(root)
     environments = {name: item.environment for name, item in load_together(root).items()}
-    table = {"shared": platform_costs(environments["prod"], sheet, zones=9)}
+    zones = zones_for(monitor=environments["prod"].platform.private_link_scope)
+    table = {"shared": platform_costs(environments["prod"], sheet, zones=len(zones))}
     table |= {name: environment_costs(item, sheet) for name, item in environments.items()}
     return cost_table(table, sheet)
 

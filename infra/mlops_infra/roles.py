@@ -28,6 +28,7 @@ ROLES: Mapping[str, str] = MappingProxyType(
         "Contributor": "b24988ac-6180-42a0-ab88-20f7382dd24c",
         "Grafana Admin": "22926164-76b3-42b3-bc55-97df8dab3e41",
         "Key Vault Administrator": "00482a5a-887f-4fb3-b363-3b7fe8e74483",
+        "Key Vault Crypto Service Encryption User": "e147488a-f6f5-4113-8e2d-b22465e65bf6",
         "Key Vault Crypto User": "12338af0-0e69-4776-bea7-57ae8d297424",
         "Key Vault Reader": "21090545-7ca7-4776-b22c-e363652d74d2",
         "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.mlops_infra.components.dashboards import Dashboards, DashboardsArgs
+from infra.mlops_infra.components.monitor_link import MonitorScope, MonitorScopeArgs
 from infra.mlops_infra.components.notifications import Notifications, NotificationsArgs
 from infra.mlops_infra.components.observability import LogStore, LogStoreArgs
 from infra.mlops_infra.components.private_link import PrivateZones, PrivateZonesArgs
@@ -13,6 +14,7 @@ from infra.mlops_infra.components.resource_group import place_in_group
 from infra.mlops_infra.contract import export_contract
 from infra.mlops_infra.program import ProgramConfig, provider_for
 from infra.mlops_infra.tags import register_tags, tags_of
+from infra.mlops_infra.zones import zones_for
 from mlops.naming import Names
 from mlops.settings.together import load_together
 
@@ -57,7 +59,11 @@ def _declare(prod: Environment, place: Placement, *, protect: bool, opts: Resour
     registry = MlRegistry("registry", MlRegistryArgs(place, platform, zone_redundant, protect, logs.id), opts)
     zones: dict[str, Any] = {}
     if platform.private_dns_zones:
-        zones = PrivateZones("zones", PrivateZonesArgs(place, protect), opts).ids
+        names = zones_for(monitor=platform.private_link_scope)
+        zones = PrivateZones("zones", PrivateZonesArgs(place, protect, names), opts).ids
+    monitored = None
+    if platform.private_link_scope:
+        monitored = MonitorScope("monitor-scope", MonitorScopeArgs(place, logs.id), opts)
     grafana = None
     if platform.grafana:
         grafana = Dashboards("grafana", DashboardsArgs(place, zone_redundant, logs.id), opts)
@@ -72,6 +78,7 @@ def _declare(prod: Environment, place: Placement, *, protect: bool, opts: Resour
             "registryName": registry.name,
             "actionGroupIds": owners.ids,
             "privateZoneIds": zones,
+            "privateLinkScopeId": monitored.id if monitored else None,
             "grafanaId": grafana.id if grafana else None,
         },
     )

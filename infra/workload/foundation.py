@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.mlops_infra.components.access import Access, AccessArgs, ServingAccess, ServingAccessArgs
+from infra.mlops_infra.components.encryption import CustomerKey, CustomerKeyArgs
 from infra.mlops_infra.components.identity import Identity, IdentityArgs
 from infra.mlops_infra.components.images import ImageRegistry, ImageRegistryArgs
 from infra.mlops_infra.components.network import EnvironmentNetwork, EnvironmentNetworkArgs
@@ -39,6 +40,7 @@ class Foundation:
     storage: StorageArea
     lake: StorageArea
     secrets: SecretStore
+    customer_key: CustomerKey | None
     images: ImageRegistry
     insights: ApplicationInsights
     workspace_identity: Identity
@@ -74,13 +76,16 @@ def build_foundation(scope: Scope) -> Foundation:
     workspace = Identity("workspace-identity", IdentityArgs(place, "workspace"), opts)
     monitor = Identity("monitor-identity", IdentityArgs(place, "monitor", subjects), opts)
     serving = Identity("serving-identity", IdentityArgs(place, "serving"), opts)
-    storage = _store("storage", scope, place.names.storage_account, lake=False)
-    lake = _store("lake", scope, place.names.lake_account, lake=True)
     secrets = SecretStore(
         "vault",
         SecretStoreArgs(place, environment.private, scope.allowed_ip_ranges, protection, logs),
         opts,
     )
+    key = None
+    if environment.encryption.keys == "customer":
+        key = CustomerKey("data-key", CustomerKeyArgs(place, secrets), opts)
+    storage = _store("storage", scope, place.names.storage_account, key, lake=False)
+    lake = _store("lake", scope, place.names.lake_account, key, lake=True)
     images = ImageRegistry(
         "images",
         ImageRegistryArgs(
@@ -96,7 +101,11 @@ def build_foundation(scope: Scope) -> Foundation:
     insights = ApplicationInsights(
         "insights",
         ApplicationInsightsArgs(
-            place, environment.monitoring.sampling_percent, logs, environment.platform.log_retention_days
+            place=place,
+            sampling_percent=environment.monitoring.sampling_percent,
+            log_analytics_id=logs,
+            retention_days=environment.platform.log_retention_days,
+            closed=scope.in_private_link_scope,
         ),
         opts,
     )
@@ -123,6 +132,7 @@ def build_foundation(scope: Scope) -> Foundation:
         storage=storage,
         lake=lake,
         secrets=secrets,
+        customer_key=key,
         images=images,
         insights=insights,
         workspace_identity=workspace,
@@ -140,11 +150,13 @@ def _network(scope: Scope) -> EnvironmentNetwork | None:
         return None
     own = EnvironmentNetwork("network", EnvironmentNetworkArgs(scope.place, network), scope.opts)
     if scope.platform.zone_ids:
-        ZoneLinks("zone-links", ZoneLinksArgs(scope.place, scope.platform.resource_group, own.id), scope.opts)
+        zones = tuple(scope.platform.zone_ids)
+        args = ZoneLinksArgs(scope.place, scope.platform.resource_group, zones, own.id)
+        ZoneLinks("zone-links", args, scope.opts)
     return own
 
 
-def _store(name: str, scope: Scope, account_name: str, *, lake: bool) -> StorageArea:
+def _store(name: str, scope: Scope, account_name: str, key: CustomerKey | None, *, lake: bool) -> StorageArea:
     environment = scope.environment
     return StorageArea(
         name,
@@ -158,6 +170,7 @@ def _store(name: str, scope: Scope, account_name: str, *, lake: bool) -> Storage
             protection=environment.protection,
             log_analytics_id=scope.platform.log_analytics_id,
             containers=CONTAINERS if lake else (),
+            customer_key=key,
         ),
         scope.opts,
     )

@@ -64,6 +64,7 @@ def build_machine_learning(scope: Scope, foundation: Foundation) -> MachineLearn
             log_analytics_id=scope.platform.log_analytics_id,
             image_build_compute=place.names.compute(environment.training.compute),
             subnet_id=training_subnet,
+            customer_key=foundation.customer_key,
             after=foundation.identity_roles.grants,
         ),
         opts,
@@ -94,13 +95,15 @@ def _links(scope: Scope, foundation: Foundation, workspace: MlWorkspace) -> list
     network = foundation.network
     if network is None:
         return []
-    targets = {
+    targets: dict[str, tuple[pulumi.Input[str], tuple[str, ...]]] = {
         "workspace": (workspace.id, ("amlworkspace",)),
         "storage": (foundation.storage.id, ("blob", "file", "queue", "table")),
         "lake": (foundation.lake.id, ("blob", "dfs")),
         "vault": (foundation.secrets.id, ("vault",)),
         "images": (foundation.images.id, ("registry",)),
     }
+    if scope.in_private_link_scope:
+        targets["monitor"] = (scope.platform.private_link_scope_id, ("azuremonitor",))
     links = [
         PrivateLink(
             f"link-{target}",
@@ -130,6 +133,8 @@ def _outbound(scope: Scope, foundation: Foundation, workspace: MlWorkspace) -> l
     }
     if network.isolation == "approved_outbound":
         targets["registry"] = (scope.platform.registry_id, "amlregistry")
+    if scope.in_private_link_scope:
+        targets["monitor"] = (scope.platform.private_link_scope_id, "azuremonitor")
     rules = OutboundRules(
         "outbound",
         OutboundRulesArgs(

@@ -13,6 +13,7 @@ from infra.mlops_infra.components.alerts import (
 from infra.mlops_infra.components.cost import CostGuard, CostGuardArgs
 from infra.mlops_infra.components.drift import DriftMonitoring, DriftMonitoringArgs
 from infra.mlops_infra.components.governance import Guardrails, GuardrailsArgs
+from infra.mlops_infra.components.monitor_link import ScopedMonitoring, ScopedMonitoringArgs
 from infra.mlops_infra.components.retraining import RetrainingTrigger, RetrainingTriggerArgs
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def build_operations(scope: Scope, foundation: Foundation, learning: MachineLear
         EnvironmentAlertsArgs(place, environment.profile, learning.workspace.id, logs, default_group),
         opts,
     )
-    DriftMonitoring(
+    drift = DriftMonitoring(
         "drift",
         DriftMonitoringArgs(
             place=place,
@@ -58,9 +59,22 @@ def build_operations(scope: Scope, foundation: Foundation, learning: MachineLear
             action_group_ids=groups,
             default_owner=scope.default_owner,
             publisher_id=foundation.monitor_identity.principal_id,
+            closed=scope.in_private_link_scope,
         ),
         opts,
     )
+    if scope.in_private_link_scope:
+        scope_id = scope.platform.private_link_scope_id
+        ScopedMonitoring(
+            "scoped",
+            ScopedMonitoringArgs(
+                place=place,
+                scope_name=scope_id.apply(lambda known: known.rpartition("/")[2]),
+                scope_resource_group=scope.platform.resource_group,
+                resources={"insights": foundation.insights.id, "ingestion": drift.endpoint.id},
+            ),
+            opts,
+        )
     RetrainingTrigger(
         "retraining",
         RetrainingTriggerArgs(

@@ -6,20 +6,25 @@ checks them, then private endpoints and outbound rules, then computes, then endp
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pulumi
 
 from infra.mlops_infra.access import assignments, load_access
-from infra.mlops_infra.components.private_link import ZONES
 from infra.mlops_infra.components.resource_group import place_in_group
 from infra.mlops_infra.contract import PlatformContract, export_contract
 from infra.mlops_infra.program import ProgramConfig, provider_for
 from infra.mlops_infra.tags import register_tags, tags_of
+from infra.mlops_infra.zones import zones_for
 from infra.workload.foundation import build_foundation
 from infra.workload.machine_learning import build_machine_learning
 from infra.workload.operations import build_operations
 from infra.workload.scope import Scope
 from mlops.errors import UsageError
 from mlops.settings.together import STACKS, load_together
+
+if TYPE_CHECKING:
+    from mlops.settings import Environment
 
 __all__ = ["build"]
 
@@ -55,7 +60,7 @@ def build() -> None:
         platform=PlatformContract.read(
             config.platform_stack,
             owners=tuple(environment.platform.owners),
-            zones=_zones() if environment.private and environment.platform.private_dns_zones else (),
+            zones=_zones(environment),
         ),
         access=access,
         subject_prefix=config.subject_prefix,
@@ -67,5 +72,7 @@ def build() -> None:
     export_contract("workload", stack, foundation.contract() | machine_learning.contract())
 
 
-def _zones() -> tuple[str, ...]:
-    return tuple(sorted({zone for zones in ZONES.values() for zone in zones}))
+def _zones(environment: Environment) -> tuple[str, ...]:
+    if not (environment.private and environment.platform.private_dns_zones):
+        return ()
+    return zones_for(monitor=environment.platform.private_link_scope)

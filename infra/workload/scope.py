@@ -38,6 +38,11 @@ class Scope:
         return tuple(map(str, network.allowed_ip_ranges)) if isinstance(network, PublicNetwork) else ()
 
     @property
+    def in_private_link_scope(self) -> bool:
+        """Whether telemetry and measurements are sent from inside the network alone."""
+        return self.environment.private and self.environment.platform.private_link_scope
+
+    @property
     def default_owner(self) -> str:
         """Who hears of what no endpoint and no monitor owns: the first owner in the settings."""
         return next(iter(self.environment.platform.owners))

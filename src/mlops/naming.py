@@ -85,10 +85,14 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "grafana": ("amg", "grafana"),
         "identity": ("id", "identity"),
         "log_analytics": ("log", "log_analytics"),
+        "nat_gateway": ("ng", "network_part"),
         "network_security_group": ("nsg", "network_part"),
         "policy_assignment": ("pa", "network"),
         "private_endpoint": ("pep", "network_part"),
+        "private_link_scope": ("pls", "network"),
+        "public_ip": ("pip", "network_part"),
         "query_rule": ("sqr", "alert"),
+        "route_table": ("rt", "network_part"),
         "virtual_network": ("vnet", "network"),
     }
 )

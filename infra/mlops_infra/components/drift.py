@@ -49,6 +49,8 @@ class DriftMonitoringArgs:
         The principal of the identity that monitor jobs run as.
     default_owner
         Who hears of silence: a monitor that does not run names nobody.
+    closed
+        Monitors write from inside the network alone: the environment is in a private link scope.
     """
 
     place: Placement
@@ -57,6 +59,7 @@ class DriftMonitoringArgs:
     action_group_ids: Mapping[str, pulumi.Input[str]]
     default_owner: str
     publisher_id: pulumi.Input[str]
+    closed: bool
 
 
 class DriftMonitoring(ComponentResource):
@@ -101,7 +104,7 @@ class DriftMonitoring(ComponentResource):
             location=place.location,
             description="Monitor jobs write here, signed in as their identity.",
             # Closing it takes a private link scope, which changes name resolution for the whole network.
-            network_acls={"public_network_access": "Enabled"},
+            network_acls={"public_network_access": "Disabled" if args.closed else "Enabled"},
             opts=ResourceOptions(parent=self),
         )
         rule = monitor.DataCollectionRule(

@@ -70,14 +70,14 @@ class Identity(ComponentResource):
         self.register_outputs({"id": self.id, "clientId": self.client_id})
 
 
-def user_assigned(identity_id: pulumi.Input[str]) -> Output[dict[str, str | Sequence[str]]]:
-    """Return the `identity` of a resource that acts as one identity.
+def user_assigned(*identity_ids: pulumi.Input[str]) -> Output[dict[str, str | Sequence[str]]]:
+    """Return the `identity` of a resource that acts as these identities.
 
     One output as a whole: Azure takes a list of identities and answers a map, and in a preview, where
     inputs stand in for answers, the SDK refuses a list with an unknown id in it as a map.
     """
-    return Output.from_input(identity_id).apply(
-        lambda known: {"type": "UserAssigned", "user_assigned_identities": [known]}
+    return Output.all(*identity_ids).apply(
+        lambda known: {"type": "UserAssigned", "user_assigned_identities": list(known)}
     )
 
 

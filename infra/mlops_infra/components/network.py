@@ -32,6 +32,7 @@ class EnvironmentNetwork(ComponentResource):
         place = args.place
         subnets = {key: prefix for key, prefix in args.network.subnets if prefix is not None}
         groups = {key: self._security_group(key, args) for key in subnets}
+        way_out = self._way_out(args)
         # Subnets are inline: with resources of their own, the network's next update deletes them.
         self.network = network.VirtualNetwork(
             "network",
@@ -40,7 +41,11 @@ class EnvironmentNetwork(ComponentResource):
             location=place.location,
             address_space={"address_prefixes": [str(args.network.address_space)]},
             enable_ddos_protection=False,
-            subnets=[_subnet(key, str(prefix), groups[key].id) for key, prefix in subnets.items()],
+            subnets=[
+                # What offers a service answers, and calls nobody.
+                _subnet(key, str(prefix), groups[key].id) | ({} if key == "private_endpoints" else way_out)
+                for key, prefix in subnets.items()
+            ],
             opts=ResourceOptions(parent=self, ignore_changes=["virtualNetworkPeerings"]),
         )
         self.id = self.network.id
@@ -63,6 +68,52 @@ class EnvironmentNetwork(ComponentResource):
             security_rules=[*allowed, _DENY_INBOUND],
             opts=ResourceOptions(parent=self),
         )
+
+    def _way_out(self, args: EnvironmentNetworkArgs) -> dict[str, Any]:
+        """Return what a subnet reaches the internet by, as the settings say: nothing, unless they do."""
+        place, egress = args.place, args.network.egress
+        common: dict[str, Any] = {"resource_group_name": place.resource_group, "location": place.location}
+        child = ResourceOptions(parent=self)
+        if egress == "nat_gateway":
+            address = network.PublicIPAddress(
+                "egress-address",
+                public_ip_address_name=place.names.of("public_ip", "egress"),
+                sku={"name": "Standard", "tier": "Regional"},
+                public_ip_allocation_method="Static",
+                public_ip_address_version="IPv4",
+                **common,
+                opts=child,
+            )
+            gateway = network.NatGateway(
+                "egress",
+                nat_gateway_name=place.names.of("nat_gateway"),
+                sku={"name": "Standard"},
+                idle_timeout_in_minutes=4,
+                public_ip_addresses=[{"id": address.id}],
+                **common,
+                opts=child,
+            )
+            return {"nat_gateway": {"id": gateway.id}}
+        hub = args.network.hub
+        if egress == "hub" and hub and hub.firewall_address:
+            table = network.RouteTable(
+                "egress",
+                route_table_name=place.names.of("route_table", "egress"),
+                # A gateway in the hub would otherwise announce a shorter way around the firewall.
+                disable_bgp_route_propagation=True,
+                routes=[
+                    {
+                        "name": "internet-through-the-hub",
+                        "address_prefix": "0.0.0.0/0",
+                        "next_hop_type": "VirtualAppliance",
+                        "next_hop_ip_address": str(hub.firewall_address),
+                    }
+                ],
+                **common,
+                opts=child,
+            )
+            return {"route_table": {"id": table.id}}
+        return {}
 
     def _peer(self, hub: Hub, place: Placement) -> None:
         network.VirtualNetworkPeering(

@@ -54,6 +54,11 @@ class LogStoreArgs:
     protect: bool
 
 
+def _ingestion(*, closed: bool) -> str:
+    """Return who may send: with a private link scope, what is inside alone. Tokens decide in any case."""
+    return "Disabled" if closed else "Enabled"
+
+
 class LogStore(ComponentResource):
     """A Log Analytics workspace with the monitors' tables; Entra tokens alone, a daily cap on surprise."""
 
@@ -72,9 +77,7 @@ class LogStore(ComponentResource):
                 "disable_local_auth": True,
                 "enable_log_access_using_only_resource_permissions": True,
             },
-            # Without a private link scope, which rules name resolution of the whole network, both
-            # stay open: tokens decide.
-            public_network_access_for_ingestion="Enabled",
+            public_network_access_for_ingestion=_ingestion(closed=args.platform.private_link_scope),
             public_network_access_for_query="Enabled",
             opts=keep,
         )
@@ -110,12 +113,19 @@ class LogStore(ComponentResource):
 
 @dataclass(frozen=True, slots=True)
 class ApplicationInsightsArgs:
-    """One environment's traces and metrics of deployments."""
+    """One environment's traces and metrics of deployments.
+
+    Parameters
+    ----------
+    closed
+        Telemetry comes from inside the network alone: the environment is in a private link scope.
+    """
 
     place: Placement
     sampling_percent: float
     log_analytics_id: pulumi.Input[str]
     retention_days: int
+    closed: bool
 
 
 class ApplicationInsights(ComponentResource):
@@ -138,7 +148,7 @@ class ApplicationInsights(ComponentResource):
             sampling_percentage=args.sampling_percent,
             disable_local_auth=True,
             disable_ip_masking=False,
-            public_network_access_for_ingestion="Enabled",
+            public_network_access_for_ingestion=_ingestion(closed=args.closed),
             public_network_access_for_query="Enabled",
             # Of no use without a token, and still not for the state to show.
             opts=ResourceOptions(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pulumi import ComponentResource, ResourceOptions
 from pulumi_azure_native import network, privatedns
+
+from infra.mlops_infra.zones import ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from infra.mlops_infra.placement import Placement
 
 __all__ = [
-    "ZONES",
     "PrivateLink",
     "PrivateLinkArgs",
     "PrivateZones",
@@ -26,27 +26,14 @@ __all__ = [
     "ZoneLinksArgs",
 ]
 
-ZONES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "amlworkspace": ("privatelink.api.azureml.ms", "privatelink.notebooks.azure.net"),
-        "blob": ("privatelink.blob.core.windows.net",),
-        "dfs": ("privatelink.dfs.core.windows.net",),
-        "file": ("privatelink.file.core.windows.net",),
-        "queue": ("privatelink.queue.core.windows.net",),
-        "registry": ("privatelink.azurecr.io",),
-        "table": ("privatelink.table.core.windows.net",),
-        "vault": ("privatelink.vaultcore.azure.net",),
-    }
-)
-"""The private DNS zones that each group id (sub-resource) needs."""
-
 
 @dataclass(frozen=True, slots=True)
 class PrivateZonesArgs:
-    """Where the zones are."""
+    """Where the zones are, and which."""
 
     place: Placement
     protect: bool
+    zones: tuple[str, ...]
 
 
 class PrivateZones(ComponentResource):
@@ -54,7 +41,6 @@ class PrivateZones(ComponentResource):
 
     def __init__(self, name: str, args: PrivateZonesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("mlops:network:PrivateZones", name, None, opts)
-        names = sorted({zone for zones in ZONES.values() for zone in zones})
         self.ids = {
             zone: privatedns.PrivateZone(
                 zone,
@@ -63,17 +49,18 @@ class PrivateZones(ComponentResource):
                 location="Global",
                 opts=ResourceOptions(parent=self, protect=args.protect),
             ).id
-            for zone in names
+            for zone in args.zones
         }
         self.register_outputs({"ids": self.ids})
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneLinksArgs:
-    """Which network resolves the shared zones."""
+    """Which network resolves which of the shared zones."""
 
     place: Placement
     zones_resource_group: pulumi.Input[str]
+    zones: tuple[str, ...]
     network_id: pulumi.Input[str]
 
 
@@ -93,7 +80,7 @@ class ZoneLinks(ComponentResource):
                 virtual_network={"id": args.network_id},
                 opts=ResourceOptions(parent=self),
             )
-            for zone in sorted({zone for zones in ZONES.values() for zone in zones})
+            for zone in args.zones
         ]
         self.register_outputs({})
 

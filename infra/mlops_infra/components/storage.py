@@ -10,8 +10,10 @@ from pulumi import ComponentResource, ResourceOptions
 from pulumi_azure_native import authorization, storage
 
 from infra.mlops_infra.components.diagnostics import send_diagnostics
+from infra.mlops_infra.components.identity import user_assigned
 
 if TYPE_CHECKING:
+    from infra.mlops_infra.components.encryption import CustomerKey
     from infra.mlops_infra.placement import Placement
     from mlops.settings.infrastructure import Protection, Storage
 
@@ -31,6 +33,8 @@ class StorageAreaArgs:
         A lake (true), or flat as a workspace's default store must be (false).
     allowed_ip_ranges
         Addresses that may reach a public account; empty means any network, behind Entra tokens.
+    customer_key
+        What data is encrypted with; None means Azure's own key.
     log_analytics_id
         None before there is a log workspace: for the account that holds Pulumi's own state.
     """
@@ -44,6 +48,7 @@ class StorageAreaArgs:
     protection: Protection
     log_analytics_id: pulumi.Input[str] | None
     containers: tuple[str, ...] = ()
+    customer_key: CustomerKey | None = None
 
 
 class StorageArea(ComponentResource):
@@ -91,6 +96,7 @@ class StorageArea(ComponentResource):
     def _account(self, name: str, args: StorageAreaArgs) -> storage.StorageAccount:
         # An address list needs the deny; without one a public account answers any network.
         closed = args.private or bool(args.allowed_ip_ranges)
+        key = args.customer_key
         return storage.StorageAccount(
             name,
             account_name=args.account_name,
@@ -121,15 +127,18 @@ class StorageArea(ComponentResource):
             },
             # Cannot be switched on later.
             encryption={
-                "key_source": "Microsoft.Storage",
                 "require_infrastructure_encryption": True,
                 "services": {
                     service: {"enabled": True, "key_type": "Account"}
                     for service in ("blob", "file", "queue", "table")
                 },
+                **(key.of_storage() if key else {"key_source": "Microsoft.Storage"}),
             },
+            identity=user_assigned(key.identity.id) if key else None,
             sas_policy={"sas_expiration_period": "1.00:00:00", "expiration_action": "Log"},
-            opts=self._keep,
+            opts=ResourceOptions.merge(
+                self._keep, ResourceOptions(depends_on=[key.may_use] if key else None)
+            ),
         )
 
     def _services(self, name: str, args: StorageAreaArgs) -> storage.BlobServiceProperties:

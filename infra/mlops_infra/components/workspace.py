@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pulumi
 
+    from infra.mlops_infra.components.encryption import CustomerKey
     from infra.mlops_infra.placement import Placement
     from mlops.settings.infrastructure import Workspace
     from mlops.settings.network import ByoNetwork, PublicNetwork
@@ -40,6 +41,8 @@ class MlWorkspaceArgs:
         The cluster that builds images; a private registry cannot be reached by Azure's own builders.
     subnet_id
         Where serverless jobs run with the network profile byo.
+    customer_key
+        What the service encrypts what it knows of this workspace with; None means Azure's own key.
     after
         The role assignments of the identity: a workspace checks its access while it is created.
     """
@@ -56,6 +59,7 @@ class MlWorkspaceArgs:
     log_analytics_id: pulumi.Input[str]
     image_build_compute: str
     subnet_id: pulumi.Input[str] | None
+    customer_key: CustomerKey | None
     after: Sequence[pulumi.Resource]
 
 
@@ -65,6 +69,7 @@ class MlWorkspace(ComponentResource):
     def __init__(self, name: str, args: MlWorkspaceArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("mlops:ml:MlWorkspace", name, None, opts)
         private = args.network.profile != "public"
+        key = args.customer_key
         self.workspace = machinelearningservices.Workspace(
             name,
             workspace_name=args.place.names.workspace,
@@ -73,7 +78,7 @@ class MlWorkspace(ComponentResource):
             kind=_KINDS[args.workspace.kind],
             friendly_name=args.place.names.workspace,
             sku={"name": "Basic", "tier": "Basic"},
-            identity=user_assigned(args.identity_id),
+            identity=user_assigned(args.identity_id, *([key.identity.id] if key else [])),
             primary_user_assigned_identity=args.identity_id,
             system_datastores_auth_mode="Identity",
             public_network_access="Disabled" if private else "Enabled",
@@ -83,11 +88,12 @@ class MlWorkspace(ComponentResource):
             image_build_compute=args.image_build_compute if private else None,
             **_attached(args),
             **_networked(args),
+            **_encrypted(key),
             opts=ResourceOptions(
                 parent=self,
                 protect=args.protect,
                 retain_on_delete=args.protect,
-                depends_on=list(args.after),
+                depends_on=[*args.after, *([key.may_use] if key else [])],
                 # Rules are resources of their own: Azure returns them here too, and a refresh would
                 # show them as drift.
                 ignore_changes=["managedNetwork.outboundRules", "managedNetwork.status"],
@@ -118,6 +124,13 @@ def _attached(args: MlWorkspaceArgs) -> dict[str, Any]:
         runtime = {"spark_runtime_version": args.workspace.spark_version}
         attached["feature_store_settings"] = {"compute_runtime": runtime}
     return attached
+
+
+def _encrypted(key: CustomerKey | None) -> dict[str, Any]:
+    if key is None:
+        return {}
+    # Otherwise Azure keeps what it encrypts in a database and a search service of yours, billed to you.
+    return {"encryption": key.of_workspace(), "enable_service_side_cmk_encryption": True}
 
 
 def _networked(args: MlWorkspaceArgs) -> dict[str, Any]:

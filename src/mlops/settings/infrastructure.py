@@ -13,6 +13,7 @@ from mlops.settings.section import Section
 __all__ = [
     "Autoscale",
     "Budget",
+    "Encryption",
     "Endpoint",
     "Governance",
     "Images",
@@ -71,6 +72,15 @@ class Protection(Section):
         description="irreversible: a deleted vault keeps its name for the retention"
     )
     vault_soft_delete_days: int = Field(ge=7, le=90)
+
+
+class Encryption(Section):
+    """Whose key data is encrypted with at rest, beside Azure's own encryption of the disks below."""
+
+    keys: Literal["platform", "customer"] = Field(
+        default="platform",
+        description="customer: a key in this environment's vault, for storage and workspace; for good",
+    )
 
 
 class Images(Section):
@@ -173,3 +183,8 @@ class Platform(Section):
     grafana: bool = False
     registry_public_network_access: Literal["enabled", "disabled"] = "enabled"
     private_dns_zones: bool = Field(True, description="off when a landing zone already has them")
+    private_link_scope: bool = Field(
+        False,
+        description="logs and telemetry of private environments are taken inside their networks alone; one "
+        "per DNS, so off when a landing zone has its own",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlops.settings.control import Control
-from mlops.settings.network import ManagedNetwork
+from mlops.settings.network import ManagedNetwork, PublicNetwork
 
 if TYPE_CHECKING:
     from mlops.settings.model import Environment
@@ -15,10 +15,11 @@ __all__ = ["INFRASTRUCTURE_CONTROLS"]
 
 def _outbound_is_approved(environment: Environment) -> bool:
     network = environment.network
+    # With byo the hub's firewall has the list; an address of one's own reaches anything.
     return (
         network.isolation == "approved_outbound"
         if isinstance(network, ManagedNetwork)
-        else environment.private
+        else not isinstance(network, PublicNetwork) and network.egress != "nat_gateway"
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from mlops.naming import Names
 from mlops.settings.infrastructure import (
     Budget,
+    Encryption,
     Endpoint,
     Governance,
     Images,
@@ -139,6 +140,7 @@ class Environment(Section):
     network: Network
     storage: Storage
     protection: Protection
+    encryption: Encryption = Encryption()
     images: Images
     endpoints: dict[str, Endpoint]
     monitoring: Monitoring

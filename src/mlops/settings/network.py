@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network  # noqa: TC003 - pydantic reads annotations
+from ipaddress import IPv4Address, IPv4Network  # noqa: TC003 - pydantic reads annotations
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -30,6 +30,7 @@ class Hub(Section):
 
     virtual_network_id: ResourceId
     address_spaces: tuple[IPv4Network, ...] = Field(min_length=1)
+    firewall_address: IPv4Address | None = Field(None, description="where the egress `hub` is sent")
 
 
 class Subnets(Section):
@@ -46,6 +47,11 @@ class PrivateNetwork(Section):
     address_space: IPv4Network
     subnets: Subnets
     hub: Hub | None = None
+    egress: Literal["none", "nat_gateway", "hub"] = Field(
+        "none",
+        description="how runners, and with byo computes, reach the internet: not at all, from one address "
+        "of their own, or through the hub's firewall",
+    )
 
 
 class ManagedNetwork(PrivateNetwork):
@@ -60,7 +66,7 @@ class ManagedNetwork(PrivateNetwork):
 
 
 class ByoNetwork(PrivateNetwork):
-    """Computes run in this environment's own subnet; egress is the hub's business."""
+    """Computes run in this environment's own subnet."""
 
     profile: Literal["byo"]
 

@@ -39,6 +39,7 @@ def network_findings(environment: Environment) -> Iterator[Finding]:
         return
     yield from _space(network)
     yield from _subnets(network)
+    yield from _egress(network)
     if isinstance(network, ManagedNetwork):
         yield from _managed(network)
     elif network.subnets.training is None:
@@ -116,6 +117,25 @@ def _subnets(network: PrivateNetwork) -> Iterator[Finding]:
             f"/{_ENDPOINT_PREFIX} or larger: each private endpoint takes addresses, and Azure keeps five",
             str(network.subnets.private_endpoints),
             f"widen it to /{_ENDPOINT_PREFIX}",
+        )
+
+
+def _egress(network: PrivateNetwork) -> Iterator[Finding]:
+    address = network.hub.firewall_address if network.hub else None
+    if (network.egress == "hub") != (address is not None):
+        yield Finding(
+            ("network", "egress"),
+            "`hub` with network.hub.firewall_address, and only with it",
+            f"{network.egress}, firewall_address {address or 'not set'}",
+            "set both, or neither",
+        )
+    spaces = network.hub.address_spaces if network.hub else ()
+    if address and not any(address in space for space in spaces):
+        yield Finding(
+            ("network", "hub", "firewall_address"),
+            f"an address of the hub: {', '.join(map(str, spaces))}",
+            str(address),
+            "write the private address of the hub's firewall",
         )
 
 

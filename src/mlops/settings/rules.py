@@ -30,6 +30,7 @@ def findings(environment: Environment) -> Iterator[Finding]:
     yield from _machines(environment)
     yield from _names(environment)
     yield from _storage(environment)
+    yield from _encryption(environment)
     yield from _endpoints(environment)
     yield from _workspace(environment)
     yield from _budget(environment)
@@ -127,6 +128,16 @@ def _storage(environment: Environment) -> Iterator[Finding]:
             "no archive tier with zone redundancy: Azure offers it for LRS and GRS alone",
             f"{archive} with {environment.storage.redundancy}",
             "remove archive_after_days",
+        )
+
+
+def _encryption(environment: Environment) -> Iterator[Finding]:
+    if environment.encryption.keys == "customer" and not environment.protection.purge_protection:
+        yield Finding(
+            ("encryption", "keys"),
+            "protection.purge_protection true: Azure takes no key from a vault that can be purged",
+            "customer",
+            "set protection.purge_protection to true, or encryption.keys to platform",
         )
 
 

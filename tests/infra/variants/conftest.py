@@ -21,7 +21,7 @@ from pulumi.runtime.sync_await import _sync_await
 
 from infra.engine import ResourceState
 from infra.engine.azure_native import AzureNativeProvider
-from infra.mlops_infra.components.private_link import ZONES
+from infra.mlops_infra.zones import zones_for
 from mlops.settings import ROOT
 
 Declare = Callable[..., dict[str, ResourceState]]
@@ -36,10 +36,9 @@ PLATFORM = {
         owner: f"{SHARED}/Microsoft.Insights/actionGroups/ag-mlops-shared-{owner}"
         for owner in ("ml-platform", "data-science")
     },
+    "privateLinkScopeId": f"{SHARED}/Microsoft.Insights/privateLinkScopes/pls-mlops-shared",
     "privateZoneIds": {
-        zone: f"{SHARED}/Microsoft.Network/privateDnsZones/{zone}"
-        for zones in ZONES.values()
-        for zone in zones
+        zone: f"{SHARED}/Microsoft.Network/privateDnsZones/{zone}" for zone in zones_for(monitor=True)
     },
 }
 
