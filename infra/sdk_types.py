@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from infra.engine import ResourceState
 
-__all__ = ["Problem", "check_inputs", "check_resources"]
+__all__ = ["Problem", "check_inputs", "check_resources", "properties_of"]
 
 _CONSTANT: Final = re.compile(r'pulumi\.set\(__self__, "(\w+)", \'([^\']+)\'\)')
 # Lists of values that Azure takes others beside: streams of custom tables, and the operators of query
@@ -76,6 +76,11 @@ def check_inputs(type_token: str, inputs: Mapping[str, Any]) -> list[Problem]:
     [Problem(path=('loction',), message="there is no such property; did you mean 'location'?", ...
     """
     return list(_check_object(dict(inputs), _arguments_class(type_token), ()))
+
+
+def properties_of(type_token: str) -> frozenset[str]:
+    """Return the names of the inputs that a resource type takes."""
+    return frozenset(_properties(_arguments_class(type_token)))
 
 
 @cache

@@ -23,6 +23,12 @@ def _is_cluster(subject: Subject) -> bool:
     return bool(at(subject.props, "properties.computeType") == "AmlCompute")
 
 
+def _in_own_network(subject: Subject) -> bool:
+    """Return whether jobs run in a subnet that the workspace names: its routes say what they reach."""
+    serverless = at(subject.props, "serverlessComputeSettings.serverlessComputeCustomSubnet")
+    return bool(serverless) and at(subject.props, "managedNetwork.isolationMode") in (None, "Disabled")
+
+
 def _is_hub_or_default(subject: Subject) -> bool:
     # A project takes its network, identity and stores from its hub.
     return bool(at(subject.props, "kind") != "Project")
@@ -99,7 +105,7 @@ CHECKS: Final = (
         "Azure security baseline for Machine Learning NS-2; AVM waf-aligned",
         _WORKSPACE,
         when(
-            lambda subject: _is_hub_or_default(subject) and at(subject.props, "managedNetwork") is not None,
+            lambda subject: _is_hub_or_default(subject) and not _in_own_network(subject),
             requires("managedNetwork.isolationMode", "AllowOnlyApprovedOutbound"),
         ),
         "approved-outbound",
@@ -229,7 +235,8 @@ CHECKS: Final = (
 
 def _compute_network(subjects: Sequence[Subject]) -> Iterator[tuple[str, str]]:
     managed = any(
-        at(one.props, "managedNetwork.isolationMode") not in (None, "Disabled")
+        # A project's computes run in the network of its hub, which is another stack's.
+        at(one.props, "managedNetwork.isolationMode") not in (None, "Disabled") or not _is_hub_or_default(one)
         for one in subjects
         if one.short_type in _WORKSPACE
     )

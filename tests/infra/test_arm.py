@@ -141,7 +141,7 @@ def test_flat_inputs_go_below_properties_and_names_into_the_name() -> None:
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {"/id": {}}},
         "properties": {
             "supportsHttpsTrafficOnly": True,
-            "networkAcls": {"defaultAction": "Deny", "ipRules": [{"iPAddressOrRange": "10.0.0.1"}]},
+            "networkAcls": {"defaultAction": "Deny", "ipRules": [{"value": "10.0.0.1"}]},
         },
     }
 

@@ -82,6 +82,24 @@ def test_a_project_takes_its_settings_from_its_hub() -> None:
         assert CHECKS[name].findings(project) == []
 
 
+def test_a_workspace_in_a_network_of_its_own_passes() -> None:
+    props = {"managedNetwork": {"isolationMode": "Disabled"}}
+    subnet = {"serverlessComputeSettings": {"serverlessComputeCustomSubnet": "/subnets/training"}}
+    check = CHECKS["ml-workspace-approved-outbound"]
+    kind = "azure-native:machinelearningservices:Workspace"
+    assert check.findings(Subject(kind, "w", "urn::w", props))
+    assert check.findings(Subject(kind, "w", "urn::w", props | subnet)) == []
+
+
+def test_a_landing_zone_writes_the_records() -> None:
+    environment = load("prod")
+    platform = environment.platform.model_copy(update={"private_dns_zones": False})
+    today = date(2027, 3, 1)
+    assert waivers(environment, "prod", today) == {}
+    left = waivers(environment.model_copy(update={"platform": platform}), "prod", today)
+    assert set(left) == {"network-endpoint-dns"}
+
+
 def test_controls_that_checks_name_are_those_of_the_settings() -> None:
     known = {control.check for control in (*CONTROLS, *INFRASTRUCTURE_CONTROLS)}
     named = {check.control for check in ALL_CHECKS} - {None}

@@ -101,6 +101,14 @@ def test_every_check_of_a_stack_is_tried() -> None:
     assert {name for name, *_ in MISSING} == set(CHECKS)
 
 
+def test_a_projects_computes_run_in_the_network_of_its_hub() -> None:
+    stack = (
+        one(WORKSPACE, "workspace", {"kind": "Project"}),
+        one("machinelearningservices:Compute", "cpu", {"properties": {"properties": {}}}),
+    )
+    assert CHECKS["ml-compute-in-network"].findings(stack) == []
+
+
 def test_a_lock_on_the_group_guards_what_is_in_it() -> None:
     stack = (
         one(WORKSPACE, "workspace"),

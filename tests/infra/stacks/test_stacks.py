@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import pulumi_azure_native as azure_native
 import pytest
 
 from infra.engine import run
@@ -15,6 +13,7 @@ from infra.mlops_infra.billed import alert_counts, private_endpoint_count
 from infra.mlops_infra.components.governance import BASELINE
 from infra.mlops_infra.monitors import MONITORS, monitors_of
 from infra.mlops_infra.tags import TAGGED
+from infra.sdk_types import properties_of
 from mlops.settings import ROOT, load
 
 if TYPE_CHECKING:
@@ -96,9 +95,7 @@ def test_the_contract_says_what_delivery_deploys_into(graphs: dict[str, Graph], 
 def test_whatever_takes_tags_has_them(graphs: dict[str, Graph], stack: str) -> None:
     wanted = {"project", "environment", "owner", "managed-by", "criticality"}
     for item in graphs[stack].azure:
-        module, _, name = item["type"].removeprefix("azure-native:").partition(":")
-        signature = inspect.signature(getattr(getattr(azure_native, module), name)._internal_init)
-        takes = "tags" in signature.parameters
+        takes = "tags" in properties_of(item["type"])
         assert takes == (item["type"] in TAGGED), item["type"]
         if takes:
             assert wanted <= set(item["inputs"]["tags"]), item["name"]

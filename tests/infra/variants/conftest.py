@@ -15,12 +15,13 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime import mocks, settings
 from pulumi.runtime.stack import run_in_stack
 from pulumi.runtime.sync_await import _sync_await
 
 from infra.engine import ResourceState
 from infra.engine.azure_native import AzureNativeProvider
+from infra.engine.properties import from_struct
 from infra.mlops_infra.zones import zones_for
 from mlops.settings import ROOT
 
@@ -78,7 +79,7 @@ class _Recorder(mocks.MockMonitor):
                 name=request.name,
                 custom=True,
                 id=response.id,
-                inputs=rpc.deserialize_properties(request.object),
+                inputs=from_struct(request.object),
                 protect=bool(request.protect),
                 ignore_changes=tuple(request.ignoreChanges),
             )
@@ -94,6 +95,9 @@ def _over(base: Mapping[str, Any], edit: Mapping[str, Any]) -> dict[str, Any]:
 def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
     """Return a function that runs a program over edited settings and returns what it declares.
 
+    `edit` is laid over the environment's own file and `base` over what all share; `replace` replaces
+    whole sections of the former.
+
     The same question is answered once: a program is run per distinct edit, not per test.
     """
     root = tmp_path_factory.mktemp("settings")
@@ -105,8 +109,9 @@ def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
         *,
         replace: Mapping[str, Any] | None = None,
         config: Mapping[str, str] | None = None,
+        base: Mapping[str, Any] | None = None,
     ) -> dict[str, ResourceState]:
-        question = repr((stack, edit, replace, config))
+        question = repr((stack, edit, replace, config, base))
         if question in answers:
             return answers[question]
         folder = root / "environments"
@@ -117,6 +122,9 @@ def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
         target = folder / f"{stack if stack in {'dev', 'staging', 'prod'} else 'base'}.yaml"
         data = _over(yaml.safe_load(target.read_text("utf-8")), edit or {}) | dict(replace or {})
         target.write_text(yaml.safe_dump(data), "utf-8")
+        if base:
+            shared = folder / "base.yaml"
+            shared.write_text(yaml.safe_dump(_over(yaml.safe_load(shared.read_text("utf-8")), base)), "utf-8")
         answers[question] = _declared(stack, root, config or {})
         return answers[question]
 
