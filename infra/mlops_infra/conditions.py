@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from infra.mlops_infra.roles import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["CONDITIONS", "DELEGABLE"]
+__all__ = ["CONDITIONS", "DELEGABLE", "SHARED", "shared_delegation"]
 
 # What continuous delivery may hand out: no role that can itself hand out roles, or manage everything.
 _PRIVILEGED: Final = frozenset({"Contributor", "Role Based Access Control Administrator"})
@@ -19,13 +19,26 @@ _KEPT: Final = frozenset({"Contributor"})
 DELEGABLE: Final = tuple(name for name in ROLES if name not in _PRIVILEGED - _KEPT)
 
 
+SHARED: Final = ("Azure AI Enterprise Network Connection Approver", "AzureML Registry User")
+"""What an environment's own identities get on what all environments share, from that environment's stack."""
+
+
 def constrained_delegation() -> str:
     """Return: assign and remove only :data:`DELEGABLE`, and only to groups and workload identities.
 
     People never get a role from a pipeline, and no role that can assign roles is among them, so the
     identity cannot raise itself to Owner.
     """
-    roles = ", ".join(ROLES[name] for name in DELEGABLE)
+    return _delegation(DELEGABLE)
+
+
+def shared_delegation() -> str:
+    """Return: as :func:`constrained_delegation`, for :data:`SHARED` alone."""
+    return _delegation(SHARED)
+
+
+def _delegation(names: Sequence[str]) -> str:
+    roles = ", ".join(ROLES[name] for name in names)
     parts = []
     for action, subject in (("write", "@Request"), ("delete", "@Resource")):
         attribute = f"{subject}[Microsoft.Authorization/roleAssignments:"

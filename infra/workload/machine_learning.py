@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.mlops_infra.components.access import Access, AccessArgs
+from infra.mlops_infra.components.access import Access, AccessArgs, SharedAccess, SharedAccessArgs
 from infra.mlops_infra.components.compute import ComputePools, ComputePoolsArgs
 from infra.mlops_infra.components.data_estate import DataEstate, DataEstateArgs
 from infra.mlops_infra.components.endpoints import EndpointShells, EndpointShellsArgs
@@ -69,7 +69,12 @@ def build_machine_learning(scope: Scope, foundation: Foundation) -> MachineLearn
         ),
         opts,
     )
-    reachable = _links(scope, foundation, workspace) + _outbound(scope, foundation, workspace)
+    shared = _shared_access(scope, foundation)
+    reachable = [
+        *shared.grants,
+        *_links(scope, foundation, workspace),
+        *_outbound(scope, foundation, workspace, shared),
+    ]
     roles = _people(scope, foundation, workspace)
     DataEstate(
         "data",
@@ -122,19 +127,29 @@ def _links(scope: Scope, foundation: Foundation, workspace: MlWorkspace) -> list
     return [endpoint for link in links for endpoint in link.endpoints]
 
 
-def _outbound(scope: Scope, foundation: Foundation, workspace: MlWorkspace) -> list[pulumi.Resource]:
+def _shared_access(scope: Scope, foundation: Foundation) -> SharedAccess:
+    return SharedAccess(
+        "shared-roles",
+        SharedAccessArgs(
+            place=scope.place,
+            subscription_id=scope.shared_subscription_id,
+            registry_id=scope.platform.registry_id,
+            workspace_principal_id=foundation.workspace_identity.principal_id,
+            serving_principal_id=foundation.serving_identity.principal_id,
+            approves={word: target for word, (target, _) in _shared_targets(scope).items()},
+        ),
+        scope.opts,
+    )
+
+
+def _outbound(
+    scope: Scope, foundation: Foundation, workspace: MlWorkspace, shared: SharedAccess
+) -> list[pulumi.Resource]:
     network = scope.environment.network
     if not isinstance(network, ManagedNetwork):
         return []
     lake = foundation.lake.id
-    targets: dict[str, tuple[pulumi.Input[str], str]] = {
-        "lake-blob": (lake, "blob"),
-        "lake-dfs": (lake, "dfs"),
-    }
-    if network.isolation == "approved_outbound":
-        targets["registry"] = (scope.platform.registry_id, "amlregistry")
-    if scope.in_private_link_scope:
-        targets["monitor"] = (scope.platform.private_link_scope_id, "azuremonitor")
+    targets = {"lake-blob": (lake, "blob"), "lake-dfs": (lake, "dfs"), **_shared_targets(scope)}
     rules = OutboundRules(
         "outbound",
         OutboundRulesArgs(
@@ -142,11 +157,24 @@ def _outbound(scope: Scope, foundation: Foundation, workspace: MlWorkspace) -> l
             workspace_name=workspace.name,
             targets=targets,
             fqdns=network.approved_fqdns,
-            after=foundation.identity_roles.grants,
+            after=[*foundation.identity_roles.grants, *shared.grants],
         ),
         scope.opts,
     )
     return [rules.last] if rules.last else []
+
+
+def _shared_targets(scope: Scope) -> dict[str, tuple[pulumi.Input[str], str]]:
+    """Return what of the shared stack the managed network has private endpoints to."""
+    network = scope.environment.network
+    targets: dict[str, tuple[pulumi.Input[str], str]] = {}
+    if not isinstance(network, ManagedNetwork):
+        return targets
+    if network.isolation == "approved_outbound":
+        targets["registry"] = (scope.platform.registry_id, "amlregistry")
+    if scope.in_private_link_scope:
+        targets["monitor"] = (scope.platform.private_link_scope_id, "azuremonitor")
+    return targets
 
 
 def _people(scope: Scope, foundation: Foundation, workspace: MlWorkspace) -> Access:

@@ -41,7 +41,8 @@ def build() -> None:
         )
     config = ProgramConfig.read()
     # All of them: two environments that cannot exist side by side must not be found one at a time.
-    environment = load_together(config.root)[stack].environment
+    together = load_together(config.root)
+    environment, prod = together[stack].environment, together["prod"].environment
     access = assignments(load_access(config.root), environment.profile)
     register_tags(tags_of(environment, stack))
     azure = environment.azure
@@ -64,6 +65,7 @@ def build() -> None:
         ),
         access=access,
         subject_prefix=config.subject_prefix,
+        shared_subscription_id=prod.platform.subscription_id or prod.azure.subscription_id,
         opts=opts,
     )
     foundation = build_foundation(scope)

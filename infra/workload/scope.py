@@ -29,6 +29,7 @@ class Scope:
     platform: PlatformContract
     access: Sequence[Assignment]
     subject_prefix: str | None
+    shared_subscription_id: str
     opts: pulumi.ResourceOptions
 
     @property

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from infra.mlops_infra.access import Assignment
     from infra.mlops_infra.placement import Placement
 
-__all__ = ["Access", "AccessArgs", "ServingAccess", "ServingAccessArgs"]
+__all__ = [
+    "Access",
+    "AccessArgs",
+    "ServingAccess",
+    "ServingAccessArgs",
+    "SharedAccess",
+    "SharedAccessArgs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +115,71 @@ class ServingAccess(ComponentResource):
                 parent=self,
             )
             for key, role, scope, description in wanted
+        ]
+        self.register_outputs({})
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAccessArgs:
+    """What an environment's identities reach in the stack `shared`.
+
+    Parameters
+    ----------
+    subscription_id
+        The shared stack's: role ids begin with the subscription of the scope.
+    approves
+        What the managed network has private endpoints to, by a word that names it: they wait until
+        the workspace's identity approves them.
+    """
+
+    place: Placement
+    subscription_id: str
+    registry_id: pulumi.Input[str]
+    workspace_principal_id: pulumi.Input[str]
+    serving_principal_id: pulumi.Input[str]
+    approves: Mapping[str, pulumi.Input[str]]
+
+
+class SharedAccess(ComponentResource):
+    """Models and images of the ML registry, and the approval of endpoints in the shared group."""
+
+    def __init__(self, name: str, args: SharedAccessArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("mlops:security:SharedAccess", name, None, opts)
+        workspace, user = args.workspace_principal_id, "AzureML Registry User"
+        wanted = [
+            ("workspace-uses-registry", user, args.registry_id, workspace, "Jobs read and share models."),
+            (
+                "serving-uses-registry",
+                user,
+                args.registry_id,
+                args.serving_principal_id,
+                "Models are served.",
+            ),
+        ]
+        wanted += [
+            (
+                f"workspace-approves-{word}",
+                "Azure AI Enterprise Network Connection Approver",
+                target,
+                workspace,
+                "The managed network's private endpoint is approved by the workspace.",
+            )
+            for word, target in args.approves.items()
+        ]
+        self.grants = [
+            grant(
+                Grant(
+                    key=key,
+                    role=role,
+                    scope=scope,
+                    principal_id=principal,
+                    principal_type="ServicePrincipal",
+                    description=description,
+                    subscription_id=args.subscription_id,
+                ),
+                args.place,
+                parent=self,
+            )
+            for key, role, scope, principal, description in wanted
         ]
         self.register_outputs({})

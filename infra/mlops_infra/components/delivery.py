@@ -9,6 +9,7 @@ from pulumi import ComponentResource, ResourceOptions
 
 from infra.mlops_infra.components.grants import Grant, grant
 from infra.mlops_infra.components.identity import Identity, IdentityArgs
+from infra.mlops_infra.conditions import shared_delegation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,6 +110,12 @@ def _deploy_rights(args: DeliveryIdentitiesArgs) -> Iterator[_Right]:
         # Links of the environment's network to the shared zones, and rules over the shared logs.
         yield _Right("shared", args.shared_group_id, "Private DNS Zone Contributor")
         yield _Right("shared", args.shared_group_id, "Monitoring Contributor")
+        # The environment's identities use the ML registry; its networks' endpoints there wait for approval.
+        yield _Right(
+            "shared", args.shared_group_id, "Role Based Access Control Administrator", shared_delegation()
+        )
+        # Models are promoted through the registry.
+        yield _Right("shared", args.shared_group_id, "AzureML Registry User")
         # Alerts on Defender's findings and Azure's health watch the subscription's own log.
         yield _Right("subscription", f"/subscriptions/{args.target_subscription_id}", "Reader")
     yield _Right("state", args.state_id, "Storage Blob Data Contributor")

@@ -301,6 +301,17 @@ def test_subjects_are_githubs_own_and_name_an_environment(graphs: dict[str, Grap
         assert inputs["audiences"] == ["api://AzureADTokenExchange"]
 
 
+def test_environments_hand_out_two_roles_in_the_shared_group(graphs: dict[str, Graph]) -> None:
+    bootstrap = graphs["bootstrap"]
+    for name in ("dev", "staging", "prod"):
+        key = f"grant-deploy-{name}-shared-role-based-access-control-administrator"
+        condition = bootstrap.one("authorization:RoleAssignment", key)["condition"]
+        allowed = set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", condition))
+        wanted = {"AzureML Registry User", "Azure AI Enterprise Network Connection Approver"}
+        assert allowed == {ROLES[role] for role in wanted}
+        assert "'ServicePrincipal', 'Group'" in condition
+
+
 def test_who_only_plans_can_change_nothing(graphs: dict[str, Graph]) -> None:
     allowed = {ROLES[name] for name in ("Reader", "Storage Blob Data Reader", "Key Vault Crypto User")}
     plans: list[dict[str, Any]] = [

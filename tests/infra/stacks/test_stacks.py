@@ -62,6 +62,19 @@ def test_outbound_rules_come_one_by_one_and_before_computes(prod: Graph) -> None
         assert {rule["name"] for rule in rules} <= before(prod, cluster)
 
 
+def test_endpoints_into_the_shared_group_are_approved_by_who_may(prod: Graph) -> None:
+    [rule] = [
+        item
+        for item in prod.of("machinelearningservices:ManagedNetworkSettingsRule")
+        if item["name"] == "outbound-registry"
+    ]
+    assert "grant-workspace-approves-registry" in before(prod, rule)
+    approval = prod.one("authorization:RoleAssignment", "grant-workspace-approves-registry")
+    assert approval["scope"] == rule["inputs"]["properties"]["destination"]["serviceResourceId"]
+    for item in prod.of("machinelearningservices:OnlineEndpoint"):
+        assert "grant-serving-uses-registry" in before(prod, item)
+
+
 @pytest.mark.parametrize("stack", ["shared", *ENVIRONMENTS, "bootstrap"])
 def test_the_contract_has_ids_and_names_and_no_secret(graphs: dict[str, Graph], stack: str) -> None:
     outputs = graphs[stack].outputs
