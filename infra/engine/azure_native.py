@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.engine.azure_outputs import Created, computed_outputs
 from infra.engine.azure_types import AzureType, azure_type, azure_types
 from infra.engine.errors import EngineError
-from infra.engine.properties import Secret, Unknown
+from infra.engine.properties import UNKNOWN, Secret, Unknown, contains_unknown
 from infra.engine.property_path import changes
 from infra.engine.provider import Checked, Diff, generated_guid, random_name
 from infra.engine.urn import parse_urn
@@ -81,6 +81,15 @@ class AzureNativeProvider:
         kind = azure_type(type_token)
         resource_id = self._resource_id(kind, inputs)
         return resource_id, self._outputs(kind, resource_id, inputs)
+
+    def planned_outputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return inputs in the form of outputs: assigned identities as a map, unknown if one of them is."""
+        identity = inputs.get("identity")
+        if not isinstance(identity, dict) or not isinstance(identity.get("userAssignedIdentities"), list):
+            return dict(inputs)
+        assigned = identity["userAssignedIdentities"]
+        known = UNKNOWN if contains_unknown(assigned) else dict.fromkeys(assigned, UNKNOWN)
+        return {**inputs, "identity": {**identity, "userAssignedIdentities": known}}
 
     def stable_outputs(self) -> frozenset[str]:
         """Return what the real provider keeps known while it previews an update."""

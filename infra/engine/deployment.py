@@ -287,7 +287,8 @@ class Deployment:
             kept = {
                 name: value for name, value in (stable.outputs if stable else {}).items() if name in known
             }
-            return replace(wanted, outputs=with_secrets(wanted, {**revealed(wanted.inputs), **kept}))
+            planned = provider.planned_outputs(revealed(wanted.inputs))
+            return replace(wanted, outputs=with_secrets(wanted, {**planned, **kept}))
         if contains_unknown(wanted.inputs):
             raise RefusedError(f"{wanted.urn}: an input is not known although the deployment is real")
         resource_id, outputs = provider.create(wanted.type, wanted.name, revealed(wanted.inputs))

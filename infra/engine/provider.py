@@ -68,6 +68,10 @@ class Provider(Protocol):
         """Return the ID and the outputs of a new resource."""
         ...
 
+    def planned_outputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the outputs that a preview can tell from inputs, which may hold unknowns."""
+        ...
+
     def stable_outputs(self) -> frozenset[str]:
         """Return the outputs that an update in place never changes."""
         ...
@@ -127,6 +131,10 @@ class PlainProvider:
     def create(self, type_token: str, name: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Make up an ID."""
         return generated_guid(type_token, name), dict(inputs)
+
+    def planned_outputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs."""
+        return dict(inputs)
 
     def stable_outputs(self) -> frozenset[str]:
         """Nothing is known of them."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.engine import EngineError
+from infra.engine import UNKNOWN, EngineError
 from infra.engine.azure_native import AzureNativeProvider
 from infra.engine.azure_types import azure_type, azure_types
 from infra.engine.property_path import parse_path
@@ -29,6 +29,23 @@ def urn(type_token: str, name: str = "one") -> str:
 
 def deployed(type_token: str, inputs: dict[str, Any], name: str = "one") -> ResourceState:
     return ResourceState(urn(type_token, name), type_token, name, custom=True, id="/one", inputs=inputs)
+
+
+def test_assigned_identities_are_a_list_on_the_way_in_and_a_map_on_the_way_out(
+    azure: AzureNativeProvider,
+) -> None:
+    def assigned(*ids: Any) -> dict[str, Any]:
+        return {"identity": {"type": "UserAssigned", "userAssignedIdentities": list(ids)}}
+
+    inputs = {"resourceGroupName": "rg", "accountName": "st", **assigned("/one", "/two")}
+    _, outputs = azure.create(STORAGE, "one", inputs)
+    assert set(outputs["identity"]["userAssignedIdentities"]) == {"/one", "/two"}
+    planned = azure.planned_outputs(inputs)
+    assert planned["identity"]["userAssignedIdentities"] == {"/one": UNKNOWN, "/two": UNKNOWN}
+    assert planned["accountName"] == "st"
+    planned = azure.planned_outputs(assigned("/one", UNKNOWN))
+    assert planned["identity"] == {"type": "UserAssigned", "userAssignedIdentities": UNKNOWN}
+    assert azure.planned_outputs({"identity": UNKNOWN}) == {"identity": UNKNOWN}
 
 
 def test_every_type_says_where_it_is_kept() -> None:

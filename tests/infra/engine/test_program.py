@@ -181,6 +181,22 @@ def test_resources_that_register_side_by_side_come_in_one_order(program: Program
     assert first.resource("u7").inputs == {"size": 8}
 
 
+def test_a_first_preview_reads_identities_that_are_not_there_yet(program: Program) -> None:
+    program.write(
+        """
+        from pulumi_azure_native import managedidentity, machinelearningservices
+        one = managedidentity.UserAssignedIdentity("one", resource_group_name="rg")
+        workspace = machinelearningservices.Workspace(
+            "workspace", resource_group_name="rg",
+            identity={"type": "UserAssigned", "user_assigned_identities": [one.id]},
+        )
+        workspace.identity.apply(lambda identity: print(len(identity.user_assigned_identities)))
+        """
+    )
+    program("preview", keep=False).require()
+    assert "1" in [one.message for one in program(keep=False).require().diagnostics]
+
+
 def test_azure_programs_run_with_providers_functions_and_ids(program: Program) -> None:
     program.write(
         """
