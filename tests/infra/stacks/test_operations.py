@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.engine import Result, run
+from infra.engine.properties import secret_texts
 from infra.render import STACKS
 from mlops.settings import ROOT
 from tests.infra.stacks.conftest import PREFIX
@@ -46,18 +47,32 @@ def test_a_first_preview_knows_no_ids_and_succeeds(graphs: dict[str, Graph], sta
     assert len(result.resources) >= len(graphs[stack].documents) - 2
 
 
-def test_dev_stays_and_goes(graphs: dict[str, Graph], tmp_path: Path) -> None:
-    state = deployed(graphs["dev"], tmp_path)
-    again = operate(graphs, "dev", "up", state).require()
+# Staging is prod's program with prod's kind of network.
+@pytest.mark.parametrize("stack", ["shared", "dev", "prod", "bootstrap"])
+def test_a_second_deployment_changes_nothing(graphs: dict[str, Graph], tmp_path: Path, stack: str) -> None:
+    again = operate(graphs, stack, "up", deployed(graphs[stack], tmp_path)).require()
     assert not again.changed
-    assert [item.urn for item in graphs["dev"].result.resources] == [item.urn for item in again.resources]
+    assert [item.urn for item in graphs[stack].result.resources] == [item.urn for item in again.resources]
 
-    text = state.read_text("utf-8")
-    assert "InstrumentationKey=" not in text, "a secret lies in the state"
-    assert json.loads(text)
 
-    needs = {item.urn: item.needs() for item in again.resources}
-    gone = operate(graphs, "dev", "destroy", state).require()
+@pytest.mark.parametrize("stack", ["shared", "dev", "staging", "prod", "bootstrap"])
+def test_no_secret_lies_in_the_state_or_is_said(graphs: dict[str, Graph], stack: str) -> None:
+    result = graphs[stack].result
+    secrets = {
+        text for one in result.resources for text in secret_texts([dict(one.inputs), dict(one.outputs)])
+    }
+    # An environment has the key and the connection string of its Application Insights.
+    assert len(secrets) == (2 if stack in {"dev", "staging", "prod"} else 0)
+    state = graphs[stack].state.read_text("utf-8")
+    assert json.loads(state)
+    said = state + str(result.outputs) + str(result.diagnostics)
+    assert not [text for text in secrets if text in said]
+    assert "InstrumentationKey=" not in said
+
+
+def test_dev_goes_with_dependents_first(graphs: dict[str, Graph], tmp_path: Path) -> None:
+    needs = {item.urn: item.needs() for item in graphs["dev"].result.resources}
+    gone = operate(graphs, "dev", "destroy", deployed(graphs["dev"], tmp_path)).require()
     order = [step.urn for step in gone.steps if step.operation == "delete"]
     assert len(order) > 80
     position = {urn: index for index, urn in enumerate(order)}
