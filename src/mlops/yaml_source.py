@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from pydantic import BaseModel
@@ -28,6 +28,10 @@ __all__ = ["Location", "Mark", "describe", "load_yaml", "mark_of"]
 
 Location = tuple[str | int, ...]
 """Where a value sits in a document: mapping keys and sequence positions from the top."""
+
+
+# In C where there is one: settings are ten files, and each command reads them.
+_LOADER: Final[type[yaml.SafeLoader]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def load_yaml(path: Path) -> tuple[dict[str, Any], dict[Location, Mark]]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError("The file cannot be read as UTF-8 text.", where=str(path), got=error) from error
 
-    loader = yaml.SafeLoader(text)
+    loader = _LOADER(text)
     try:
         node = loader.get_single_node()
         marks: dict[Location, Mark] = {(): Mark(path, 1)}
