@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
     from infra.engine.project import Project
 
-__all__ = ["child_environment", "run_program"]
+__all__ = ["HOST", "Ended", "child_environment", "run_host", "run_program"]
 
-_HOST: Final = Path(__file__).with_name("program_host.py")
+HOST: Final = Path(__file__).with_name("program_host.py")
+"""What runs inside the process of a program."""
+
 _PARALLEL: Final = 16
 # What would make the same settings give another graph, or send a program to a real cloud; and what
 # keeps Python from caching compiled modules: compiling the SDK of Azure anew takes most of a run.
@@ -71,35 +74,50 @@ def run_program(
                 "root_directory": str(project.root),
             },
         }
-        # -P keeps the folder of the host off the path, so that the program finds its own modules alone.
-        command = [sys.executable, "-P", "-u", str(_HOST)]
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=child_environment({"PYTHONPATH": os.pathsep.join(map(str, python_path))}),
-            start_new_session=True,
-        ) as process:
-            try:
-                printed, complained = process.communicate(json.dumps(description) + "\n", timeout=timeout)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                printed, complained = process.communicate()
-                late = (
-                    f"the program did not end within {timeout:g} seconds; do its outputs wait for each other?"
-                )
-                return [*_said(printed, complained), Diagnostic("error", late)]
-            except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
-        said = _said(printed, complained)
+        environment = child_environment({"PYTHONPATH": os.pathsep.join(map(str, python_path))})
+        ended = run_host(json.dumps(description), environment, timeout)
+        said = _said(ended.printed, ended.complained)
+        if ended.code is None:
+            late = f"the program did not end within {timeout:g} seconds; do its outputs wait for each other?"
+            return [*said, Diagnostic("error", late)]
         if report.exists():
             return [*said, _raised(json.loads(report.read_text(encoding="utf-8")))]
-        if process.returncode:
-            return [*said, Diagnostic("error", f"the program ended with exit code {process.returncode}")]
+        if ended.code:
+            return [*said, Diagnostic("error", f"the program ended with exit code {ended.code}")]
         return said
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended; without a code when it was stopped for being late."""
+
+    printed: str
+    complained: str
+    code: int | None
+
+
+def run_host(description: str, environment: Mapping[str, str], timeout: float) -> Ended:
+    """Run the host on one program, in a process group of its own that goes when this process has to."""
+    # -P keeps the folder of the host off the path, so that the program finds its own modules alone.
+    command = [sys.executable, "-P", "-u", str(HOST)]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(environment),
+        start_new_session=True,
+    ) as process:
+        try:
+            printed, complained = process.communicate(description + "\n", timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return Ended(*process.communicate(), None)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return Ended(printed, complained, process.returncode)
 
 
 def _said(printed: str, complained: str) -> list[Diagnostic]:

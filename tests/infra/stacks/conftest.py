@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.engine import PolicyPack, Result, run
+from infra.engine.program import HOST, Ended, child_environment
+from infra.mlops_infra.tags import TAGGED
 from infra.render import STACKS, to_documents
 from mlops.settings import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,7 +60,47 @@ class Graph:
 
 
 @pytest.fixture(scope="session")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
+def warm_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let programs start from a process that has imported what they all import: see ``warm_host.py``."""
+    folder = tmp_path_factory.mktemp("host")
+    modules = sorted({token.split(":")[1] for token in TAGGED})
+    command = [sys.executable, "-P", "-u", str(Path(__file__).with_name("warm_host.py")), str(HOST), *modules]
+    numbers = count()
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=child_environment()
+    ) as server:
+        assert server.stdin
+        assert server.stdout
+        assert server.stdout.readline() == "ready\n"
+        requests = server.stdin
+
+        def run_host(description: str, environment: Mapping[str, str], timeout: float) -> Ended:
+            own = folder / str(next(numbers))
+            own.mkdir()
+            output = [own / "out", own / "err"]
+            ended = own / "ended"
+            os.mkfifo(ended)
+            request = {
+                "description": description,
+                "environment": dict(environment),
+                "timeout": timeout,
+                "output": list(map(str, output)),
+                "ended": str(ended),
+            }
+            requests.write(json.dumps(request) + "\n")
+            requests.flush()
+            code = ended.read_text()  # waits until somebody writes
+            printed, complained = (one.read_text() for one in output)
+            return Ended(printed, complained, int(code) if code else None)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("infra.engine.program.run_host", run_host)
+            yield
+        requests.close()
+
+
+@pytest.fixture(scope="session")
+def graphs(warm_host: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
     """Deploy bootstrap, shared, dev, staging and prod; the environments read the shared stack's outputs.
 
     Each program runs once for all tests: its state is kept for what comes after a first deployment, and
