@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -20,7 +21,7 @@ from infra.render import STACKS, to_documents
 from mlops.settings import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-graphs", action="store_true", help="write the reviewed graphs anew")
 
 
+RunHost = Callable[[str, Mapping[str, str], float], Ended]
 PREFIX = "repo:octo-org@123456/octo-repo@456789"
 # In the other stacks policies only advise.
 MANDATORY = ("bootstrap", "shared", "prod")
@@ -60,8 +62,8 @@ class Graph:
 
 
 @pytest.fixture(scope="session")
-def warm_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let programs start from a process that has imported what they all import: see ``warm_host.py``."""
+def warm_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunHost]:
+    """Return what runs a program from a process that has imported what they all import: ``warm_host.py``."""
     folder = tmp_path_factory.mktemp("host")
     modules = sorted({token.split(":")[1] for token in TAGGED})
     command = [sys.executable, "-P", "-u", str(Path(__file__).with_name("warm_host.py")), str(HOST), *modules]
@@ -93,20 +95,29 @@ def warm_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             printed, complained = (one.read_text() for one in output)
             return Ended(printed, complained, int(code) if code else None)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("infra.engine.program.run_host", run_host)
-            yield
+        yield run_host
         requests.close()
 
 
+@pytest.fixture(autouse=True)
+def _warm(warm_host: RunHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use it in the tests of this folder; the engine's own start a process each."""
+    monkeypatch.setattr("infra.engine.program.run_host", warm_host)
+
+
 @pytest.fixture(scope="session")
-def graphs(warm_host: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
+def graphs(warm_host: RunHost, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
     """Deploy bootstrap, shared, dev, staging and prod; the environments read the shared stack's outputs.
 
     Each program runs once for all tests: its state is kept for what comes after a first deployment, and
     where policies are mandatory the pack says what it has to say while the stack comes to be.
     """
-    folder = tmp_path_factory.mktemp("states")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infra.engine.program.run_host", warm_host)
+        return _deployed(tmp_path_factory.mktemp("states"))
+
+
+def _deployed(folder: Path) -> dict[str, Graph]:
     rendered: dict[str, Graph] = {}
     for stack, program in STACKS.items():
         references = {
