@@ -125,7 +125,13 @@ def declare(tmp_path_factory: pytest.TempPathFactory) -> Declare:
         if base:
             shared = folder / "base.yaml"
             shared.write_text(yaml.safe_dump(_over(yaml.safe_load(shared.read_text("utf-8")), base)), "utf-8")
+        first = not answers
         answers[question] = _declared(stack, root, config or {})
+        if first:
+            # The SDK is imported by now. A run leaves a hundred thousand objects to be collected, and
+            # looking for them among what stays takes as long as the run.
+            gc.collect()
+            gc.freeze()
         return answers[question]
 
     return run
