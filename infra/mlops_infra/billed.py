@@ -24,11 +24,13 @@ def private_endpoint_count(environment: Environment) -> int:
     if not environment.private:
         return 0
     network = environment.network
-    scope = int(environment.platform.private_link_scope)
+    platform = environment.platform
+    scope = int(platform.private_link_scope)
+    own = _OWN_ENDPOINTS + scope + int(platform.registry_public_network_access == "disabled")
     if not isinstance(network, ManagedNetwork):
-        return _OWN_ENDPOINTS + scope
-    own_rules = 3 if network.isolation == "approved_outbound" else 2
-    return _OWN_ENDPOINTS + _DEFAULT_RULES + own_rules + 2 * scope
+        return own
+    rules = 3 if network.isolation == "approved_outbound" else 2
+    return own + _DEFAULT_RULES + rules + scope
 
 
 def alert_counts(environment: Environment) -> tuple[int, Counter[str]]:

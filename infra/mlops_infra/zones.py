@@ -12,6 +12,7 @@ __all__ = ["ZONES", "zones_for"]
 
 ZONES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "amlregistry": ("privatelink.api.azureml.ms",),
         "amlworkspace": ("privatelink.api.azureml.ms", "privatelink.notebooks.azure.net"),
         "blob": ("privatelink.blob.core.windows.net",),
         "dfs": ("privatelink.dfs.core.windows.net",),

@@ -107,6 +107,8 @@ def _links(scope: Scope, foundation: Foundation, workspace: MlWorkspace) -> list
         "vault": (foundation.secrets.id, ("vault",)),
         "images": (foundation.images.id, ("registry",)),
     }
+    if scope.environment.platform.registry_public_network_access == "disabled":
+        targets["registry"] = (scope.platform.registry_id, ("amlregistry",))
     if scope.in_private_link_scope:
         targets["monitor"] = (scope.platform.private_link_scope_id, ("azuremonitor",))
     links = [

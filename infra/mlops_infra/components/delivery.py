@@ -110,6 +110,8 @@ def _deploy_rights(args: DeliveryIdentitiesArgs) -> Iterator[_Right]:
         # Links of the environment's network to the shared zones, and rules over the shared logs.
         yield _Right("shared", args.shared_group_id, "Private DNS Zone Contributor")
         yield _Right("shared", args.shared_group_id, "Monitoring Contributor")
+        # Private endpoints to what is there are approved as they are made.
+        yield _Right("shared", args.shared_group_id, "Azure AI Enterprise Network Connection Approver")
         # The environment's identities use the ML registry; its networks' endpoints there wait for approval.
         yield _Right(
             "shared", args.shared_group_id, "Role Based Access Control Administrator", shared_delegation()

@@ -8,6 +8,7 @@ import pytest
 
 from infra.mlops_infra.tags import TAGGED
 from infra.sdk_types import check_resources, properties_of
+from tests.infra.variants.conftest import PLATFORM
 
 if TYPE_CHECKING:
     from infra.engine import ResourceState
@@ -166,6 +167,15 @@ def test_a_private_environment_joins_the_scope(declare: Declare) -> None:
     assert set(of(graph, "privatedns:VirtualNetworkLink")) >= AZURE_MONITOR
     # Computes and deployments are in Azure's network, which needs an endpoint of its own.
     assert "outbound-monitor" in of(graph, "machinelearningservices:ManagedNetworkSettingsRule")
+
+
+def test_a_closed_registry_has_an_endpoint_in_each_private_network(declare: Declare) -> None:
+    closed = {"platform": {"registry_public_network_access": "disabled"}}
+    [registry] = of(declare("shared", closed), "machinelearningservices:Registry").values()
+    assert registry["publicNetworkAccess"] == "Disabled"
+    endpoint = of(declare("staging", base=closed), "network:PrivateEndpoint")["registry-amlregistry"]
+    [connection] = endpoint["privateLinkServiceConnections"]
+    assert connection["privateLinkServiceId"] == PLATFORM["registryId"]
 
 
 def test_a_public_environment_stays_outside_the_scope(declare: Declare) -> None:
