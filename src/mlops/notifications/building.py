@@ -33,7 +33,7 @@ class Unready:
     name: str
     variable: str
 
-    def deliver(self, notification: Notification) -> None:
+    def deliver(self, _notification: Notification) -> None:
         """Say what is missing."""
         raise SinkError(
             "A sink's environment variable is not set",
@@ -42,7 +42,7 @@ class Unready:
             next_step=f"set {self.variable} where `mlops monitor run` and `mlops alerts check` run",
         )
 
-    def delivered(self, notification: Notification) -> None:
+    def delivered(self, _notification: Notification) -> None:
         """Nobody can be asked."""
 
 
@@ -103,7 +103,9 @@ class _Builder:
     folder: Path
     variables: Mapping[str, str]
 
-    def build(self, name: str, declared: settings.SinkSettings) -> Sink:
+    def build(  # noqa: PLR0911 - one answer per kind
+        self, name: str, declared: settings.SinkSettings
+    ) -> Sink:
         rows = declared.include_rows
         match declared:
             case settings.ConsoleSink():

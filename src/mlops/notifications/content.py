@@ -18,21 +18,25 @@ if TYPE_CHECKING:
 __all__ = ["Content", "clean", "document", "shortened"]
 
 INCIDENT_FIELDS: Final = (
-    "id", "monitor", "group", "state", "severity", "opened", "resolved", "owner", "route", "runbook", "action",
-    "cause", "acknowledged_by",
+    "id", "monitor", "group", "state", "severity", "opened", "resolved", "owner", "route", "runbook",
+    "action", "cause", "acknowledged_by",
 )  # fmt: skip
 ALERT_FIELDS: Final = (
     "fingerprint", "monitor", "rule", "signal", "metric", "feature", "segment", "state", "severity", "value",
-    "threshold", "p_value", "q_value", "since", "inhibited",
+    "threshold", "p_value", "q_value", "since", "inhibited", "worst", "importance", "effect",
 )  # fmt: skip
 ROW_FIELDS: Final = ("rows", "samples")
 """What an incident or an alert may hold of the data itself."""
+
+MOST_ALERTS: Final = 100
+"""Of an incident's alerts, which come by importance, so many leave; receivers limit the size of a request."""
 
 _LONGEST_LINE: Final = 300
 _VERBS: Final = {
     "opened": "opened",
     "escalated": "has become worse",
     "resolved": "is resolved",
+    "reopened": "is open again",
     "retracted": "was no incident after all: late data changed the numbers",
 }
 
@@ -106,8 +110,10 @@ def document(notification: Notification, *, include_rows: bool = False) -> dict[
         "at": notification.at.isoformat(),
         "incident": {
             **{name: incident[name] for name in (*INCIDENT_FIELDS, *extra) if name in incident},
+            "alert_count": len(alerts),
             "alerts": [
-                {name: alert[name] for name in (*ALERT_FIELDS, *extra) if name in alert} for alert in alerts
+                {name: alert[name] for name in (*ALERT_FIELDS, *extra) if name in alert}
+                for alert in alerts[:MOST_ALERTS]
             ],
         },
     }
@@ -139,20 +145,13 @@ def _facts(incident: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _line(alert: Mapping[str, Any]) -> str:
-    where = " ".join(str(alert[key]) for key in ("feature", "segment") if alert.get(key))
-    number = _number(alert.get("value"))
+    names = [str(alert[key]) for key in ("signal", "metric", "feature", "segment") if alert.get(key)]
+    # The worst value is why people are told; the last one may look harmless again.
+    numbers = {**alert, **(alert.get("worst") or {})}
     bound = f" (bound {_number(alert['threshold'])})" if alert.get("threshold") is not None else ""
-    proof = next(
-        (
-            f", {key[0]} = {_number(alert[key])}"
-            for key in ("q_value", "p_value")
-            if alert.get(key) is not None
-        ),
-        "",
-    )
-    return clean(
-        f"{alert.get('signal')} {alert.get('metric')} {where}: {number}{bound}{proof}".replace(" :", ":")
-    )
+    proof = next((key for key in ("q_value", "p_value") if numbers.get(key) is not None), None)
+    evidence = f", {proof[0]} = {_number(numbers[proof])}" if proof else ""
+    return clean(f"{' '.join(names)}: {_number(numbers.get('value'))}{bound}{evidence}")
 
 
 def _number(value: Any) -> str:

@@ -1,8 +1,9 @@
 """One GitHub issue per incident.
 
-What was sent is found again by markers in HTML comments: the incident's in the issue, the notification's in the issue
-or in a comment. The repository's own list of issues is read, not the search, which learns of a new issue minutes
-later. So a delivery that was cut off anywhere can be made again and leaves one issue and one comment.
+What was sent is found again by markers in HTML comments: the incident's in the issue, the notification's in
+the issue or in a comment. The repository's own list of issues is read, not the search, which learns of a
+new issue minutes later. So a delivery that was cut off anywhere can be made again and leaves one issue and
+one comment.
 """
 
 from __future__ import annotations

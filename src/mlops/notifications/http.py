@@ -1,7 +1,7 @@
 """One request to a receiver whose address may be a secret.
 
-The standard library's client, since `requests` logs paths (which are the secret of a webhook), and since it takes
-its authorities from a variable that belongs to the control plane of a laptop. Redirects are not followed: they
+The standard library's client: `requests` logs paths, which are the secret of a webhook, and takes its
+authorities from a variable that belongs to the control plane of a laptop. Redirects are not followed: they
 would carry a secret somewhere else, and turn a POST into a GET.
 """
 

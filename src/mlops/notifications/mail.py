@@ -71,14 +71,12 @@ class Email:
                 server.close()
         except smtplib.SMTPRecipientsRefused as error:
             raise self._error("The mail server refuses every recipient", error, refused=True) from None
+        except (smtplib.SMTPDataError, smtplib.SMTPSenderRefused) as error:
+            # 5xx is about this mail; everything else may pass.
+            permanent = 500 <= error.smtp_code < 600
+            raise self._error("The mail server refuses the mail", error, refused=permanent) from None
         except (smtplib.SMTPException, OSError) as error:
-            # 5xx after the greeting is about this mail; everything else may pass.
-            permanent = isinstance(error, smtplib.SMTPDataError | smtplib.SMTPSenderRefused)
-            raise self._error(
-                "The mail server did not take the mail",
-                error,
-                refused=permanent and 500 <= error.smtp_code < 600,
-            ) from None
+            raise self._error("The mail server did not take the mail", error) from None
         receipt = str(message["Message-ID"])
         return f"{receipt}; refused: {', '.join(sorted(refused))}" if refused else receipt
 
@@ -135,7 +133,7 @@ class Email:
             raise
         return server
 
-    def _error(self, what: str, error: Exception, *, refused: bool) -> SinkError:
+    def _error(self, what: str, error: Exception, *, refused: bool = False) -> SinkError:
         # The server's own words may quote the mail: the code says enough.
         code = getattr(error, "smtp_code", None)
         return SinkError(

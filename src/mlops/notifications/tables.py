@@ -1,8 +1,8 @@
 """Rows of the log workspace's tables, and how they get there: Azure Monitor's Logs Ingestion API.
 
-What the tables are made of is declared with the infrastructure (`infra/mlops_infra/components/observability.py`);
-a test holds the rows to it. Azure Monitor's rules there read the last state of each alert, so a row that is
-written twice changes nothing.
+What the tables are made of is declared with the infrastructure,
+`infra/mlops_infra/components/observability.py`, and a test holds the rows to it. Azure Monitor's rules
+there read the last state of each alert, so a row that is written twice changes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Row = dict[str, Any]
 
 
 class Uploader(Protocol):
-    """The part of ``azure.monitor.ingestion.LogsIngestionClient`` that is used; it keeps below 1 MB a request."""
+    """The part of Azure's ``LogsIngestionClient`` that is used; its requests stay below 1 MB."""
 
     def upload(self, rule_id: str, stream_name: str, logs: list[Any]) -> None:
         """Send rows to a stream of a collection rule."""
@@ -53,7 +53,7 @@ def measurement_rows(results: Mapping[str, Any], environment: str, now: datetime
 
 
 def state_rows(alerts: Iterable[Mapping[str, Any]], environment: str, now: datetime) -> list[Row]:
-    """Return one row per alert; one that another alert explains is `inhibited`, so that no rule sees it fire."""
+    """Return one row per alert; no rule sees one fire that another alert explains: it is `inhibited`."""
     return [
         {
             **_which(environment, str(alert["monitor"]), now),

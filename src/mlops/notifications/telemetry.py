@@ -1,7 +1,8 @@
 """OpenTelemetry: each notification is a log record with an event name, over OTLP/HTTP.
 
-The messages are those of the official `opentelemetry-proto`, so their fields are what a collector expects. They are
-sent by hand: the SDK's exporter retries on its own and says neither why it failed nor when to come back.
+The messages are those of the official `opentelemetry-proto`, so their fields are what a collector expects.
+They are sent by hand: the SDK's exporter retries on its own and says neither why it failed nor when to come
+back.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenTelemetry", "parse_headers"]
 
-# SeverityNumber of the log data model: ERROR, WARN, INFO.
-_SEVERITY: Final = {"critical": (17, "ERROR"), "warning": (13, "WARN")}
-_INFO: Final = (9, "INFO")
+# As the log data model names them.
+_SEVERITY: Final = {"critical": "ERROR", "warning": "WARN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class OpenTelemetry:
             raise SinkError("The collector rejected the record", where=self.address.shown, refused=True)
 
     def delivered(self, notification: Notification) -> None:
-        """A collector takes, and answers no questions."""
+        """Nobody can ask a collector: it takes, and answers no questions."""
 
     def _request(self, notification: Notification) -> bytes:
         from opentelemetry.proto.collector.logs.v1 import logs_service_pb2  # noqa: PLC0415
@@ -76,14 +76,14 @@ class OpenTelemetry:
             ]
 
         content = Content.of(notification, include_rows=self.include_rows)
-        number, text = _SEVERITY.get(content.severity, _INFO)
+        severity = _SEVERITY.get(content.severity, "INFO")
         nanoseconds = int(notification.at.timestamp() * 1_000_000) * 1000
         incident = notification.incident
         record = logs_pb2.LogRecord(
             time_unix_nano=nanoseconds,
             observed_time_unix_nano=nanoseconds,
-            severity_number=number,
-            severity_text=text,
+            severity_number=logs_pb2.SeverityNumber.Value(f"SEVERITY_NUMBER_{severity}"),
+            severity_text=severity,
             event_name=f"mlops.incident.{notification.kind}",
             body=common_pb2.AnyValue(string_value=content.text()),
             attributes=attributes(

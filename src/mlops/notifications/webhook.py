@@ -1,7 +1,8 @@
 """Webhooks: a JSON document of ours, an Adaptive Card for Teams, or blocks for Slack.
 
-The address is the secret. The key goes along in every case, as the header ``Idempotency-Key`` (a quoted string, as
-the IETF's draft has it): a receiver of ours can tell a repetition by it; Teams and Slack take no notice.
+The address is the secret. The key goes along in every case, as the header ``Idempotency-Key`` (a quoted
+string, as the IETF's draft has it): a receiver of ours can tell a repetition by it; Teams and Slack take no
+notice.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ __all__ = ["Webhook", "slack_message", "teams_message"]
 Format = Literal["json", "teams", "slack"]
 
 TEAMS_BYTES: Final = 28 * 1024
-"""The size of a message to a Teams webhook: Microsoft Learn, "Limits and specifications for Microsoft Teams"."""
+"""The size of a message to a Teams webhook, as Microsoft documents its limit."""
 SLACK_HEADER: Final = 150
 SLACK_TEXT: Final = 3000
 SLACK_FIELD: Final = 2000
 SLACK_FIELDS: Final = 10
-"""Slack's reference of Block Kit: characters of a header, a section's text and a field; fields of a section."""
+"""Slack's reference of Block Kit: characters of a header, a section and a field; fields of a section."""
 
 _ALERTS: Final = 10
 _TEAMS_COLOURS: Final = {"critical": "attention", "warning": "warning"}
@@ -52,7 +53,7 @@ class Webhook:
         send_json("POST", self.address, payload, headers={"Idempotency-Key": json.dumps(notification.key)})
 
     def delivered(self, notification: Notification) -> None:
-        """A webhook takes, and answers no questions."""
+        """Nobody can ask a webhook: it takes, and answers no questions."""
 
 
 def teams_message(notification: Notification, include_rows: bool = False) -> dict[str, Any]:

@@ -116,13 +116,7 @@ class TelemetrySink(_Sink):
 
 
 SinkSettings = Annotated[
-    ConsoleSink
-    | FileSink
-    | EmailSink
-    | WebhookSink
-    | GitHubIssueSink
-    | LogsIngestionSink
-    | TelemetrySink,
+    ConsoleSink | FileSink | EmailSink | WebhookSink | GitHubIssueSink | LogsIngestionSink | TelemetrySink,
     Field(discriminator="kind"),
 ]
 

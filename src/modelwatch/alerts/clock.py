@@ -22,7 +22,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """This machine's clock."""
+    """The machine's clock."""
 
     def now(self) -> datetime:
         """Return the time in UTC."""

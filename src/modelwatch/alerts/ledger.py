@@ -30,7 +30,7 @@ class Backoff:
     def pause(self, failures: int, retry_after: float | None) -> timedelta:
         """Return the pause after so many failures in a row, or what the receiver asked for when longer."""
         # 2 ** 20 times any pause is beyond what `longest` allows, and far from overflowing.
-        own = min(self.longest, self.first * 2 ** min(failures - 1, 20))
+        own: timedelta = min(self.longest, self.first * (1 << min(failures - 1, 20)))
         return max(own, timedelta(seconds=retry_after or 0))
 
 

@@ -1,14 +1,16 @@
 """The outbox: every sink hears of every incident, once.
 
-A notification is an event in the store's journal, so it exists from the moment that the incident does, whatever
-becomes of the process. Which sinks are to hear of it is decided once and written down (``notification_queued``);
-a sink that is added to a route later is not told the past. Each sending is written down before it begins
-(``delivery_started``) and after it ended (``delivered``, ``delivery_failed``). Before anything is sent a second
-time, the sink is asked whether it has arrived, since an answer may be lost in a crash or on its way; where nobody
-can tell, it is sent again with the same key, which the receiver can know it by.
+A notification is an event in the store's journal, so it exists from the moment that the incident does,
+whatever becomes of the process. Which sinks are to hear of it is decided once and written down
+(``notification_queued``); a sink that is added to a route later is not told the past. Each sending is
+written down before it begins (``delivery_started``) and after it ended (``delivered``,
+``delivery_failed``). Before anything is sent a second time, the sink is asked whether it has arrived, since
+an answer may be lost in a crash or on its way; where nobody can tell, it is sent again with the same key,
+which the receiver can know it by.
 
-*Told once* means: a sink that was away hears the present state of each incident, in one message, and none of the
-states in between. An incident that came and was retracted meanwhile is not mentioned at all.
+*Told once* means: a sink that was away hears the present state of each incident, in one message, and none
+of the states in between. An incident that came and was retracted meanwhile is not mentioned at all. What is
+silenced waits, and is told if it is still open when the silence ends.
 
 One process delivers at a time, under a lock that the system releases when its holder dies.
 """
@@ -22,7 +24,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from modelwatch.alerts.clock import Clock, SystemClock
 from modelwatch.alerts.exclusive import exclusive
+from modelwatch.alerts.incidents import TOLD
 from modelwatch.alerts.ledger import DELIVERED, FAILED, QUEUED, STARTED, Backoff, Ledger, Post
+from modelwatch.alerts.operating import silenced, silences
 from modelwatch.alerts.sinks import Notification, Sink, SinkError
 
 if TYPE_CHECKING:
@@ -58,6 +62,8 @@ class Delivery:
         The attempts that did not succeed.
     waiting
         Sink and key of what is still to be sent.
+    silenced
+        The same, for what a silence holds back.
     unroutable
         Notifications whose route has no sinks: they wait until it has.
     retry_at
@@ -69,13 +75,14 @@ class Delivery:
     delivered: list[tuple[str, str]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     waiting: list[tuple[str, str]] = field(default_factory=list)
+    silenced: list[tuple[str, str]] = field(default_factory=list)
     unroutable: list[Notification] = field(default_factory=list)
     retry_at: datetime | None = None
     busy: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is left to be told."""
+        """Whether nothing is left to be told that may be told now."""
         return not (self.waiting or self.unroutable or self.busy)
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,6 +94,7 @@ class Delivery:
                 for item in self.failures
             ],
             "waiting": [{"sink": sink, "notification": key} for sink, key in self.waiting],
+            "silenced": [{"sink": sink, "notification": key} for sink, key in self.silenced],
             "unroutable": [{"notification": item.key, "route": item.route} for item in self.unroutable],
             "retry_at": self.retry_at.isoformat() if self.retry_at else None,
             "busy": self.busy,
@@ -164,17 +172,33 @@ class _Run:
         for sink in self._sinks.values():
             self._attend(sink)
         ledger, now = self._ledger(), self._clock.now()
-        left = [(name, post.latest.key) for name in self._names(ledger) for post in ledger.posts(name)]
-        # A sink that settings have lost cannot be tried; what it has not heard stays known.
-        due = [ledger.due(name, key, self._backoff, now) for name, key in left if name in self._sinks]
-        self.delivery.waiting = left
+        muted = silences(self._store, None, now=now)
+        self.delivery.waiting, self.delivery.silenced = [], []
+        due = []
+        for name in dict.fromkeys(name for sinks in ledger.queued.values() for name in sinks):
+            for post in ledger.posts(name):
+                held = silenced(post.latest.incident, muted)
+                (self.delivery.silenced if held else self.delivery.waiting).append((name, post.latest.key))
+                # A sink that settings have lost cannot be tried; what it has not heard stays known.
+                if name in self._sinks and not held:
+                    due.append(ledger.due(name, post.latest.key, self._backoff, now))
         self.delivery.retry_at = min(due, default=None)
         return self.delivery.retry_at
 
     def _attend(self, sink: Sink) -> None:
-        ledger = self._ledger()
+        ledger, now = self._ledger(), self._clock.now()
+        muted = silences(self._store, None, now=now)
         for post in ledger.posts(sink.name):
-            if ledger.due(sink.name, post.latest.key, self._backoff, self._clock.now()) > self._clock.now():
+            latest = post.latest
+            if silenced(latest.incident, muted):
+                if post.fresh and latest.over:
+                    self._arrived(sink, latest, post.earlier, "over while it was silenced")
+                continue
+            if post.fresh and latest.kind == "retracted":
+                # Nobody there has heard of it: taking it back would be the first they hear.
+                self._arrived(sink, latest, post.earlier, "never told, so not taken back")
+                continue
+            if ledger.due(sink.name, latest.key, self._backoff, now) > now:
                 continue
             try:
                 self._settle(sink, post)
@@ -186,10 +210,6 @@ class _Run:
     def _settle(self, sink: Sink, post: Post) -> None:
         """Bring one sink up to date with one incident."""
         latest = post.latest
-        if post.fresh and latest.kind == "retracted":
-            # Nobody there has heard of it: taking it back would be the first they hear.
-            self._arrived(sink, latest, post.earlier, "never told, so not taken back")
-            return
         started = f"{sink.name}/{latest.key}/{post.attempt}"
         self._append(STARTED, started, latest, {"sink": sink.name, "attempt": post.attempt})
         if post.tried is not None and _guarded(sink.delivered, post.tried):
@@ -236,9 +256,11 @@ class _Run:
             self._store.events(kinds=(QUEUED, STARTED, FAILED, DELIVERED)),
         )
 
-    @staticmethod
-    def _names(ledger: Ledger) -> list[str]:
-        return list(dict.fromkeys(name for sinks in ledger.queued.values() for name in sinks))
+
+def notifications(store: AlertStore) -> list[Notification]:
+    """Return what people are to hear, oldest first; incidents that only a change of rules found are quiet."""
+    events = store.events(kinds=TOLD)
+    return [Notification.of(event) for event in events if not event.payload["incident"]["quiet"]]
 
 
 def _guarded(call: Callable[[Notification], Answer], notification: Notification) -> Answer:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from modelwatch.alerts.incidents import ESCALATED, OPENED, REOPENED, RESOLVED, RETRACTED
 from modelwatch.errors import WatchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from modelwatch.alerts.store import Event
+
 __all__ = ["Kind", "Notification", "Sink", "SinkError"]
 
-Kind = Literal["opened", "escalated", "resolved", "retracted"]
+Kind = Literal["opened", "escalated", "resolved", "reopened", "retracted"]
+_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        OPENED: "opened",
+        ESCALATED: "escalated",
+        RESOLVED: "resolved",
+        REOPENED: "reopened",
+        RETRACTED: "retracted",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +40,7 @@ class Notification:
     kind
         What happened. ``retracted``: late data showed that there was no incident.
     monitor, route
-        Whose incident, and which way it goes.
+        Whose incident, and which way it goes: the rule's route, or the owner's name.
     incident
         The incident as it was then, JSON-ready.
     at
@@ -40,6 +53,24 @@ class Notification:
     route: str
     incident: Mapping[str, Any]
     at: datetime
+
+    @classmethod
+    def of(cls, event: Event) -> Notification:
+        """Read an event of one of the kinds that change what people know."""
+        incident = event.payload["incident"]
+        return cls(
+            key=event.key,
+            kind=_KINDS[event.kind],
+            monitor=event.monitor,
+            route=incident["route"] or incident["owner"],
+            incident=incident,
+            at=event.at,
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody needs to act any more."""
+        return self.kind in {"resolved", "retracted"}
 
     @property
     def incident_id(self) -> str:
