@@ -13,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -102,15 +103,11 @@ def send(
     except urllib.error.HTTPError as error:
         with error:
             raise _refusal(error, address) from None
-    except (OSError, ValueError) as error:
-        # The error's own text may hold the address.
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        kind = reason if isinstance(reason, str) else type(reason).__name__
+    except (OSError, ValueError, HTTPException) as error:
+        # Never the error's own text, which may hold the address.
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
         raise SinkError(
-            "The receiver cannot be reached",
-            where=address.shown,
-            got=kind if "/" not in kind else "an address that cannot be used",
-            next_step="nothing: it is tried again",
+            "The receiver cannot be reached", where=address.shown, got=type(cause).__name__
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""A small monitor's life, and ways to interrupt it: crashes at any step, sinks that fail, clocks that jump."""
+"""A small monitor's life, and ways to disturb it: crashes at any step, sinks that fail, clocks that jump."""
 
 from __future__ import annotations
 
