@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from modelwatch.alerts.journal import Event
     from modelwatch.alerts.sinks import Notification
-    from modelwatch.alerts.store import Event
 
 __all__ = ["DELIVERED", "FAILED", "QUEUED", "STARTED", "Backoff", "Ledger", "Post"]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from modelwatch.alerts.store import Event
+    from modelwatch.alerts.journal import Event
 
 __all__ = ["Kind", "Notification", "Sink", "SinkError"]
 

@@ -23,29 +23,24 @@ if TYPE_CHECKING:
     from modelwatch.alerts.sinks import Notification
 
 
-BUSY = STORY[1:]
-"""The days of the story on which something is told, and the one before the end."""
-
-
 def steps_of_the_story(folder: Path) -> int:
     fuse = Fuse()
-    World(
-        folder / "reference.sqlite", [Recorder("a", fuse=fuse), Recorder("b", fuse=fuse)], fuse=fuse
-    ).run_all(BUSY)
+    sinks = [Recorder("a", fuse=fuse), Recorder("b", fuse=fuse)]
+    World(folder / "reference.sqlite", sinks, fuse=fuse).run_all()
     return fuse.steps
 
 
 def test_a_crash_at_any_step_loses_nothing_and_tells_nothing_twice(tmp_path: Path) -> None:
     count = steps_of_the_story(tmp_path)
-    assert count > 70
+    assert count > 45
     for step in range(1, count + 1):
         fuse = Fuse(step)
         asked, mute = Recorder("a", fuse=fuse), Recorder("b", tells=False, fuse=fuse)
         world = World(tmp_path / f"{step}.sqlite", [asked, mute], fuse=fuse)
         with pytest.raises(Crash):
-            world.run_all(BUSY)
+            world.run_all()
         fuse.at = None
-        world.run_all(BUSY)
+        world.run_all()
 
         assert asked.kinds == TOLD, f"crash at step {step}"
         # Where nobody can know whether it arrived it comes once more, and says so by its key.
@@ -56,16 +51,16 @@ def test_a_crash_at_any_step_loses_nothing_and_tells_nothing_twice(tmp_path: Pat
 
 
 def test_two_crashes_in_a_row_are_as_good_as_one(tmp_path: Path) -> None:
-    for first in range(10, 55, 9):
+    for first in range(3, 24, 4):
         fuse = Fuse()
         recorder = Recorder(fuse=fuse)
         world = World(tmp_path / f"{first}.sqlite", [recorder], fuse=fuse)
         for further in (first, 7):
             fuse.at = fuse.steps + further
             with pytest.raises(Crash):
-                world.run_all(BUSY)
+                world.run_all()
         fuse.at = None
-        world.run_all(BUSY)
+        world.run_all()
         assert recorder.kinds == TOLD
 
 
@@ -79,12 +74,12 @@ def test_an_answer_that_is_lost_is_no_second_notification(tmp_path: Path) -> Non
 def test_a_sink_that_is_down_for_an_hour_hears_the_latest_once(tmp_path: Path) -> None:
     away, there = Recorder("away", down=True), Recorder("there")
     world = World(tmp_path / "store.sqlite", [away, there])
-    for day, value in enumerate(STORY[:3]):
-        world.run(day, value)
+    world.run(0, STORY[0])
+    world.run(1, STORY[1])
     assert there.kinds == ["opened", "escalated"]
     assert away.got == []
 
-    while world.clock.now() < START + 3 * DAY + timedelta(hours=1):
+    while world.clock.now() < START + 2 * DAY + timedelta(hours=1):
         world.clock.time += timedelta(minutes=1)
         assert not world.deliver().complete
     attempts = away.attempts
@@ -94,8 +89,7 @@ def test_a_sink_that_is_down_for_an_hour_hears_the_latest_once(tmp_path: Path) -
     world.clock.time += timedelta(hours=1)
     assert world.deliver().complete
     assert away.kinds == ["escalated"]
-    world.run(3, STORY[3])
-    world.run(4, STORY[4])
+    world.run(2, STORY[2])
     assert away.kinds == ["escalated", "resolved"]
     assert there.kinds == TOLD
 
@@ -170,7 +164,7 @@ def test_a_clock_that_is_set_back_stops_nothing(tmp_path: Path, back: timedelta)
 def test_windows_out_of_order_tell_each_incident_once(tmp_path: Path) -> None:
     recorder = Recorder()
     world = World(tmp_path / "store.sqlite", [recorder])
-    for day in (0, 2, 1, 4, 3):
+    for day in (0, 2, 1):
         world.run(day, STORY[day])
     assert recorder.kinds[0] == "opened"
     assert recorder.kinds[-1] == "resolved"
@@ -253,7 +247,7 @@ def test_what_came_and_went_under_a_silence_is_not_told(tmp_path: Path) -> None:
     with AlertStore(world.path) as store:
         now = world.clock.now()
         silence(store, "credit", {}, owner="ada", reason="migration", until=now + 9 * DAY, now=now)
-    for day, value in enumerate(STORY[1:], 1):
+    for day, value in enumerate(STORY, 1):
         world.run(day, value)
     world.clock.time += 9 * DAY
     assert world.deliver().complete
