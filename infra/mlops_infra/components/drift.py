@@ -220,7 +220,7 @@ def _workbook(title: str, environment: str, workspace_id: str) -> dict[str, Any]
     here = f"| where Environment == '{environment}'"
     panels = {
         "Firing now": f"MonitorAlertStates_CL {here} | summarize arg_max(TimeGenerated, *) by Fingerprint "
-        "| where State in ('firing', 'pending') "
+        "| where State in ('firing', 'recovering', 'pending') "
         "| project Since, Severity, Monitor, Rule, Feature, Segment, Value, Threshold, Owner, Runbook",
         "Values": f"MonitorMeasurements_CL {here} | where isnotnull(Value) "
         "| summarize max(Value) by bin(TimeGenerated, 1d), strcat(Signal, ' ', Metric, ' ', Feature)",

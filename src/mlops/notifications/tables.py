@@ -7,6 +7,7 @@ there read the last state of each alert, so a row that is written twice changes 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from modelwatch.alerts.outbox import SinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from modelwatch.alerts.operating import Silence
     from modelwatch.alerts.outbox import Notification
 
 __all__ = ["LogTables", "LogsIngestion", "Uploader", "heartbeat_row", "measurement_rows", "state_rows"]
@@ -35,11 +37,14 @@ _STATE: Final = {
     "Owner": "owner", "Runbook": "runbook", "Since": "since", "Value": "value", "Threshold": "threshold",
 }  # fmt: skip
 
+MOST_BYTES: Final = 1_000_000
+"""Azure Monitor takes a megabyte a request, compressed or not."""
+
 Row = dict[str, Any]
 
 
 class Uploader(Protocol):
-    """The part of Azure's ``LogsIngestionClient`` that is used; its requests stay below 1 MB."""
+    """The part of Azure's ``LogsIngestionClient`` that is used."""
 
     def upload(self, rule_id: str, stream_name: str, logs: list[Any]) -> None:
         """Send rows to a stream of a collection rule."""
@@ -52,16 +57,29 @@ def measurement_rows(results: Mapping[str, Any], environment: str, now: datetime
     return [{**which, **_picked(row, _MEASUREMENT)} for row in results["measurements"]]
 
 
-def state_rows(alerts: Iterable[Mapping[str, Any]], environment: str, now: datetime) -> list[Row]:
-    """Return one row per alert; no rule sees one fire that another alert explains: it is `inhibited`."""
+def state_rows(
+    alerts: Iterable[Mapping[str, Any]], environment: str, now: datetime, muted: Sequence[Silence] = ()
+) -> list[Row]:
+    """Return one row per alert.
+
+    No rule of Azure Monitor sees one fire that another alert explains (`inhibited`), or that is `silenced`.
+    """
     return [
         {
             **_which(environment, str(alert["monitor"]), now),
             **_picked(alert, _STATE),
-            **({"State": "inhibited"} if alert.get("inhibited") else {}),
+            **_held_back(alert, muted),
         }
         for alert in alerts
     ]
+
+
+def _held_back(alert: Mapping[str, Any], muted: Sequence[Silence]) -> Row:
+    if alert.get("inhibited"):
+        return {"State": "inhibited"}
+    if any(silence.monitor == alert["monitor"] and silence.matches(alert) for silence in muted):
+        return {"State": "silenced"}
+    return {}
 
 
 def heartbeat_row(
@@ -95,8 +113,27 @@ class LogTables:
     rule_id: str
     environment: str
 
-    def publish(self, results: Mapping[str, Any], *, now: datetime, run: str, seconds: float) -> None:
+    def publish(
+        self,
+        results: Mapping[str, Any],
+        *,
+        now: datetime,
+        run: str,
+        seconds: float,
+        muted: Sequence[Silence] = (),
+    ) -> None:
         """Write a run's measurements, alert states and, when both arrived, its heartbeat.
+
+        Parameters
+        ----------
+        results
+            The content of ``results.json``.
+        now
+            When it ran: Azure Monitor keeps no time that is older than two days.
+        run, seconds
+            The run's name, and how long it took.
+        muted
+            The silences in force.
 
         Raises
         ------
@@ -104,17 +141,16 @@ class LogTables:
             The tables cannot be reached, or refuse the rows. Publishing again is safe.
         """
         self.write(MEASUREMENTS, measurement_rows(results, self.environment, now))
-        self.write(STATES, state_rows(results["alerts"], self.environment, now))
+        self.write(STATES, state_rows(results["alerts"], self.environment, now, muted))
         self.write(HEARTBEATS, [heartbeat_row(results, self.environment, now, run=run, seconds=seconds)])
 
     def write(self, table: str, rows: list[Row]) -> None:
         """Append rows to a table."""
         from azure.core.exceptions import AzureError, HttpResponseError  # noqa: PLC0415 - half a second
 
-        if not rows:
-            return
         try:
-            self.client.upload(rule_id=self.rule_id, stream_name=f"Custom-{table}", logs=rows)
+            for batch in _batches(rows):
+                self.client.upload(rule_id=self.rule_id, stream_name=f"Custom-{table}", logs=batch)
         except HttpResponseError as error:
             raise SinkError(
                 "Azure Monitor did not take the rows",
@@ -150,6 +186,21 @@ class LogsIngestion:
 
     def delivered(self, notification: Notification) -> None:
         """Tables cannot be asked: what is written now can be read minutes later, with another role."""
+
+
+def _batches(rows: list[Row]) -> Iterator[list[Row]]:
+    """Yield rows in batches below Azure's limit; its own client forgets the commas between rows."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        length = len(json.dumps(row).encode()) + 2
+        if batch and size + length > MOST_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += length
+    if batch:
+        yield batch
 
 
 def _which(environment: str, monitor: str, now: datetime) -> Row:
