@@ -22,7 +22,7 @@ LONGEST_WINDOW: Final = "P2D"
 
 
 def firing_states(environment: str, severity: str, owner: str) -> str:
-    """Return the alerts that fire, or recover from it, by their last state; each run writes a row per alert."""
+    """Return the alerts that fire or recover, by their last state; each run writes a row per alert."""
     return "\n".join(
         (
             "MonitorAlertStates_CL",
