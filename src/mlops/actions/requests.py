@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from mlops.errors import UsageError, nearest
 
@@ -32,6 +32,7 @@ __all__ = [
 
 ActionKind = Literal["retraining", "annotation", "issue"]
 Outcome = Literal["done", "failed", "cancelled"]
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 
 REQUESTED: Final = "action_requested"
 STARTED: Final = "action_started"

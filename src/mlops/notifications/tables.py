@@ -141,8 +141,20 @@ class LogTables:
             The tables cannot be reached, or refuse the rows. Publishing again is safe.
         """
         self.write(MEASUREMENTS, measurement_rows(results, self.environment, now))
-        self.write(STATES, state_rows(results["alerts"], self.environment, now, muted))
+        self.publish_states(results["alerts"], now=now, muted=muted)
         self.write(HEARTBEATS, [heartbeat_row(results, self.environment, now, run=run, seconds=seconds)])
+
+    def publish_states(
+        self, alerts: Iterable[Mapping[str, Any]], *, now: datetime, muted: Sequence[Silence] = ()
+    ) -> None:
+        """Write alert states again: Azure Monitor looks back two days, and a monitor may be weekly.
+
+        Raises
+        ------
+        SinkError
+            As for :meth:`publish`.
+        """
+        self.write(STATES, state_rows(alerts, self.environment, now, muted))
 
     def write(self, table: str, rows: list[Row]) -> None:
         """Append rows to a table."""
