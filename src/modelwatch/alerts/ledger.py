@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from modelwatch.alerts.journal import Event
     from modelwatch.alerts.sinks import Notification
 
-__all__ = ["DELIVERED", "FAILED", "QUEUED", "STARTED", "Backoff", "Ledger", "Post"]
+__all__ = ["DELIVERED", "FAILED", "QUEUED", "SPARED", "STARTED", "Backoff", "Ledger", "Post"]
 
 QUEUED = "notification_queued"
 STARTED = "delivery_started"
 FAILED = "delivery_failed"
 DELIVERED = "delivered"
+SPARED = "delivery_spared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,10 @@ class Ledger:
         at = (sink, payload["notification"])
         if event.kind == STARTED:
             self._started[at] = payload["attempt"]
-        elif event.kind == DELIVERED:
+        elif event.kind in {DELIVERED, SPARED}:
             self._done |= {at, *((sink, key) for key in payload["covers"])}
-            self._sinks.pop(sink, None)
+            if event.kind == DELIVERED:
+                self._sinks.pop(sink, None)
         elif event.kind == FAILED:
             failures = (
                 self._refused.setdefault(at, _Failures())

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from modelwatch.alerts.clock import Clock, SystemClock
 from modelwatch.alerts.exclusive import exclusive
 from modelwatch.alerts.incidents import TOLD
-from modelwatch.alerts.ledger import DELIVERED, FAILED, QUEUED, STARTED, Backoff, Ledger, Post
+from modelwatch.alerts.ledger import DELIVERED, FAILED, QUEUED, SPARED, STARTED, Backoff, Ledger, Post
 from modelwatch.alerts.operating import silenced, silences
 from modelwatch.alerts.sinks import Notification, Sink, SinkError
 
@@ -192,11 +192,11 @@ class _Run:
             latest = post.latest
             if silenced(latest.incident, muted):
                 if post.fresh and latest.over:
-                    self._arrived(sink, latest, post.earlier, "over while it was silenced")
+                    self._spare(sink, post, "over while it was silenced")
                 continue
             if post.fresh and latest.kind == "retracted":
                 # Nobody there has heard of it: taking it back would be the first they hear.
-                self._arrived(sink, latest, post.earlier, "never told, so not taken back")
+                self._spare(sink, post, "never told, so not taken back")
                 continue
             if ledger.due(sink.name, latest.key, self._backoff, now) > now:
                 continue
@@ -227,6 +227,10 @@ class _Run:
         self._append(DELIVERED, f"{sink.name}/{item.key}", item, payload)
         self.delivery.delivered.append((sink.name, item.key))
 
+    def _spare(self, sink: Sink, post: Post, reason: str) -> None:
+        payload = {"sink": sink.name, "covers": [other.key for other in post.earlier], "reason": reason}
+        self._append(SPARED, f"{sink.name}/{post.latest.key}", post.latest, payload)
+
     def _failed(self, sink: Sink, post: Post, error: SinkError) -> None:
         item = post.latest
         payload = {
@@ -253,7 +257,7 @@ class _Run:
     def _ledger(self) -> Ledger:
         return Ledger.read(
             notifications(self._store),
-            self._store.events(kinds=(QUEUED, STARTED, FAILED, DELIVERED)),
+            self._store.events(kinds=(QUEUED, STARTED, FAILED, DELIVERED, SPARED)),
         )
 
 
