@@ -93,6 +93,15 @@ class DriftMonitoring(ComponentResource):
         self._workbook(args)
         self.register_outputs({"ruleId": self.rule.id, "endpointId": self.endpoint.id})
 
+    def contract(self) -> dict[str, Any]:
+        """Return what monitors need to write; neither is a secret, since tokens decide."""
+        return {
+            "logsIngestion": {
+                "endpoint": self.endpoint.logs_ingestion.apply(lambda answer: answer and answer.endpoint),
+                "ruleId": self.rule.immutable_id,
+            }
+        }
+
     def _ingestion(
         self, args: DriftMonitoringArgs
     ) -> tuple[monitor.DataCollectionEndpoint, monitor.DataCollectionRule]:
