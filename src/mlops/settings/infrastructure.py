@@ -147,7 +147,10 @@ class Retraining(Section):
         description="pull: a scheduled workflow reads fired alerts; event_grid: events wait in a queue",
     )
     cooldown_days: int = Field(
-        7, ge=0, le=90, description="after a request for a model, no other one for so long: labels come late"
+        default=7,
+        ge=0,
+        le=90,
+        description="after a request for a model, no other one for so long: labels come late",
     )
 
 
