@@ -136,7 +136,6 @@ def deliver_pending(
         if not held:
             return Delivery(busy=True)
         run = _Run(store, sinks_by_route, clock, backoff or Backoff())
-        run.queue()
         deadline = clock.now() + patience
         while True:
             due = run.once()
@@ -157,10 +156,13 @@ class _Run:
             for route, sinks in sinks_by_route.items()
         }
         self._sinks = {item.name: item for sinks in sinks_by_route.values() for item in sinks}
+        self._notifications: list[Notification] = []
         self.delivery = Delivery()
 
-    def queue(self) -> None:
+    def _queue(self) -> None:
         """Decide, once, which sinks are to hear of each new notification."""
+        self._notifications = notifications(self._store)
+        self.delivery.unroutable = []
         for item in self._ledger().unqueued:
             if sinks := self._routes.get(item.route):
                 self._append(QUEUED, item.key, item, {"sinks": list(sinks)})
@@ -169,6 +171,8 @@ class _Run:
 
     def once(self) -> datetime | None:
         """Make one attempt per sink that is due; return when the next one is, None when nothing is left."""
+        # Anew in each pass: while one process waits for a sink, others go on finding incidents.
+        self._queue()
         for sink in self._sinks.values():
             self._attend(sink)
         ledger, now = self._ledger(), self._clock.now()
@@ -256,7 +260,7 @@ class _Run:
 
     def _ledger(self) -> Ledger:
         return Ledger.read(
-            notifications(self._store),
+            self._notifications,
             self._store.events(kinds=(QUEUED, STARTED, FAILED, DELIVERED, SPARED)),
         )
 

@@ -178,12 +178,12 @@ class World:
     fuse: Fuse = field(default_factory=Fuse)
     day: int = 0
 
-    def run(self, day: int, value: float | None) -> Delivery:
+    def run(self, day: int, value: float | None, **options: Any) -> Delivery:
         """Do what a monitor's run does with one window."""
         self.clock.time = max(self.clock.time, START + (day + 1) * DAY)
         with CrashingStore(self.path, self.fuse) as store:
             watch(store, monitor(), results(day, value), now=self.clock.now())
-            return self._deliver(store)
+            return self._deliver(store, **options)
 
     def deliver(self, **options: Any) -> Delivery:
         """Do what the outbox's own clock does."""
