@@ -12,7 +12,8 @@ from mlops.cli.alerts.delivery import deliver
 from mlops.cli.alerts.stored import StoreOption, opened
 from mlops.cli.context import EnvironmentOption, JsonOption
 from mlops.cli.output import Output, table
-from mlops.settings import load
+from mlops.client import Home
+from mlops.settings import ROOT, load
 
 if TYPE_CHECKING:
     from mlops.settings import Environment
@@ -42,7 +43,8 @@ def check(
     with opened(store) as journal:
         count = journal.verify()
         silent = _silent(journal)
-        delivery = deliver(journal, settings, output, patience=timedelta(minutes=patience))
+        home = Home.from_environment(ROOT)
+        delivery = deliver(journal, settings, home, output, patience=timedelta(minutes=patience))
         fresh = _refresh_tables(journal, settings, output)
         monitors = [_monitor_row(journal, name, silent) for name in journal.monitors()]
     rows = [

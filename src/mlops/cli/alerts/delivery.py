@@ -6,15 +6,14 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlops.client import Home
-from mlops.settings import ROOT
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mlops.cli.output import Output
+    from mlops.client import Home
     from mlops.settings import Environment
+    from modelwatch.alerts.clock import Clock
     from modelwatch.alerts.operating import Silence
     from modelwatch.alerts.outbox import Delivery
     from modelwatch.alerts.store import AlertStore
@@ -23,7 +22,13 @@ __all__ = ["conclude", "deliver", "publish"]
 
 
 def conclude(
-    store: AlertStore, environment: Environment, output: Output, *, declaration: Path, monitor: str
+    store: AlertStore,
+    environment: Environment,
+    home: Home,
+    output: Output,
+    *,
+    declaration: Path,
+    monitor: str,
 ) -> list[Silence]:
     """Do what follows a monitor's run: ask for action, and tell people.
 
@@ -52,7 +57,7 @@ def conclude(
         cooldown = timedelta(days=environment.retraining.cooldown_days)
         for request in request_actions(store, monitor, subject, now=now, cooldown=cooldown):
             output.progress(f"asked for: {request.kind} of {request.model} ({request.id})")
-    deliver(store, environment, output, patience=timedelta(0))
+    deliver(store, environment, home, output)
     return silences(store, monitor, now=now)
 
 
@@ -79,13 +84,21 @@ def publish(
         output.progress(f"not written: {error}")
 
 
-def deliver(store: AlertStore, environment: Environment, output: Output, *, patience: timedelta) -> Delivery:
+def deliver(
+    store: AlertStore,
+    environment: Environment,
+    home: Home,
+    output: Output,
+    *,
+    patience: timedelta = timedelta(0),
+    clock: Clock | None = None,
+) -> Delivery:
     """Tell each sink of the environment what it has not heard, and say what could not be told."""
     from mlops.notifications import sinks_by_route
     from modelwatch.alerts.outbox import deliver_pending
 
-    sinks = sinks_by_route(environment, Home.from_environment(ROOT).path, os.environ)
-    delivery = deliver_pending(store, sinks, patience=patience)
+    sinks = sinks_by_route(environment, home.path, os.environ)
+    delivery = deliver_pending(store, sinks, patience=patience, clock=clock)
     for failure in delivery.failures:
         output.progress(f"not told: {failure.sink}: {failure.reason}")
     for item in delivery.unroutable:

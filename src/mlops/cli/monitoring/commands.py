@@ -14,9 +14,10 @@ from mlops.cli.context import EnvironmentOption, JsonOption
 from mlops.cli.monitoring.compiling import compile_target
 from mlops.cli.monitoring.errors import explained
 from mlops.cli.output import Output, table
+from mlops.client import Home
 from mlops.errors import UsageError
 from mlops.files import write_json, write_text
-from mlops.settings import load
+from mlops.settings import ROOT, load
 
 if TYPE_CHECKING:
     from modelwatch import Monitor
@@ -89,7 +90,8 @@ def run(
     muted = []
     if declared.rules and results["window"]["start"] is not None:
         with explained(), AlertStore(store or out / "alerts.sqlite") as journal:
-            muted = conclude(journal, settings, output, declaration=monitor, monitor=declared.monitor)
+            home = Home.from_environment(ROOT)
+            muted = conclude(journal, settings, home, output, declaration=monitor, monitor=declared.monitor)
     publish(settings, output, results, began=began, muted=muted)
     if statuses.keys() & {"breach", "schema_error", "error"}:
         raise typer.Exit(1)
