@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from mlops.notifications.content import Content
+from mlops.notifications.content import Content, clean, shortened
 from mlops.notifications.http import Address, send_json
 
 if TYPE_CHECKING:
@@ -75,7 +75,11 @@ class GitHubIssues:
     def _new(self, notification: Notification) -> dict[str, Any]:
         content = Content.of(notification, include_rows=self.include_rows)
         return {
-            "title": content.title[:TITLE_CHARACTERS],
+            # Without how it stands: the title stays when that changes.
+            "title": shortened(
+                f"{clean(notification.monitor)}: {content.cause or 'incident'} ({notification.incident_id})",
+                TITLE_CHARACTERS,
+            ),
             "body": f"{_marker('incident', notification.incident_id)}\n{self._body(notification)}",
             "labels": [self.label],
         }

@@ -111,6 +111,14 @@ def test_a_check_finds_a_monitor_that_does_not_run(
     assert [json.loads(line)["kind"] for line in told] == ["opened", "resolved"]
 
 
+def test_a_check_finds_a_sink_without_its_secret_before_an_incident_does(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLOPS_LOGS_ENDPOINT", raising=False)
+    assert desk("check", "--env", "dev", code=1)["unready"] == {"tables": "MLOPS_LOGS_ENDPOINT"}
+    assert "cannot be told: tables: MLOPS_LOGS_ENDPOINT is not set" in desk.errors
+
+
 def test_the_journal_is_exported_whole_unless_somebody_changed_it(desk: Desk, tmp_path: Path) -> None:
     out = tmp_path / "journal.jsonl"
     assert run(["alerts", "export", "--out", str(out)]) == 0

@@ -37,7 +37,7 @@ def check(
 ) -> None:
     """Find monitors that do not run, and tell people what they could not be told before.
 
-    For a clock of its own. Exit code 1 when a monitor is silent, or a sink still down.
+    For a clock of its own. Exit code 1 when a monitor is silent, or a sink is down or lacks its secret.
     """
     settings, output = load(environment), Output(as_json)
     with opened(store) as journal:
@@ -46,18 +46,21 @@ def check(
         home = Home.from_environment(ROOT)
         delivery = deliver(journal, settings, home, output, patience=timedelta(minutes=patience))
         fresh = _refresh_tables(journal, settings, output)
+        unready = _unready(settings, home)
         monitors = [_monitor_row(journal, name, silent) for name in journal.monitors()]
     rows = [
         ("SILENT" if row["silent"] else "runs", row["monitor"], row["last_window_end"]) for row in monitors
     ]
     output.result(
-        {"events": count, "monitors": monitors, "delivery": delivery.to_dict()},
+        {"events": count, "monitors": monitors, "unready": unready, "delivery": delivery.to_dict()},
         table(("state", "monitor", "evaluated up to"), rows),
     )
     output.progress(
         f"{count} events, none changed; {len(delivery.delivered)} told, {len(delivery.waiting)} waiting"
     )
-    if silent or not delivery.complete or not fresh:
+    for name, variable in unready.items():
+        output.progress(f"cannot be told: {name}: {variable} is not set")
+    if silent or unready or not delivery.complete or not fresh:
         raise typer.Exit(1)
 
 
@@ -72,6 +75,14 @@ def _silent(store: AlertStore) -> set[str]:
         if (monitor := declared(store, name)) is not None:
             check_heartbeat(store, monitor, now=now)
     return {item.monitor for item in incidents(store) if is_silence(item) and item.state == "open"}
+
+
+def _unready(settings: Environment, home: Home) -> dict[str, str]:
+    """Return the sinks that lack an environment variable: found here, and not by an incident."""
+    from mlops.notifications import Unready, sinks_by_route
+
+    sinks = [sink for route in sinks_by_route(settings, home.path, os.environ).values() for sink in route]
+    return {sink.name: sink.variable for sink in sinks if isinstance(sink, Unready)}
 
 
 def _refresh_tables(store: AlertStore, settings: Environment, output: Output) -> bool:
