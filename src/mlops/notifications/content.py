@@ -148,10 +148,12 @@ def _line(alert: Mapping[str, Any]) -> str:
     names = [str(alert[key]) for key in ("signal", "metric", "feature", "segment") if alert.get(key)]
     # The worst value is why people are told; the last one may look harmless again.
     numbers = {**alert, **(alert.get("worst") or {})}
-    bound = f" (bound {_number(alert['threshold'])})" if alert.get("threshold") is not None else ""
+    ends = numbers.get("interval")
+    interval = f" ({_number(ends[0])} to {_number(ends[1])})" if ends else ""
+    bound = f", bound {_number(numbers['threshold'])}" if numbers.get("threshold") is not None else ""
     proof = next((key for key in ("q_value", "p_value") if numbers.get(key) is not None), None)
     evidence = f", {proof[0]} = {_number(numbers[proof])}" if proof else ""
-    return clean(f"{' '.join(names)}: {_number(numbers.get('value'))}{bound}{evidence}")
+    return clean(f"{' '.join(names)}: {_number(numbers.get('value'))}{interval}{bound}{evidence}")
 
 
 def _number(value: Any) -> str:

@@ -47,7 +47,7 @@ def test_the_words_say_what_happened_why_and_what_to_do(notification: Notificati
     assert ("Runbook", "runbooks/drift.md") in content.facts
     # The value that people are told for, with its bound and its evidence.
     assert content.alerts == (
-        "inputs population_stability_index income country=FR: 0.6123 (bound 0.2), q = 2e-08",
+        "inputs population_stability_index income country=FR: 0.6123 (0.5 to 0.7), bound 0.25, q = 2e-08",
     )
 
 
