@@ -22,13 +22,14 @@ LONGEST_WINDOW: Final = "P2D"
 
 
 def firing_states(environment: str, severity: str, owner: str) -> str:
-    """Return the alerts whose last state is firing; the evaluator writes a row per alert and run."""
+    """Return the alerts that fire or recover, by their last state; each run writes a row per alert."""
     return "\n".join(
         (
             "MonitorAlertStates_CL",
             f"| where Environment == {_text(environment)}",
             "| summarize arg_max(TimeGenerated, *) by Fingerprint",
-            f"| where State == 'firing' and Severity == {_text(severity)} and Owner == {_text(owner)}",
+            "| where State in ('firing', 'recovering')",
+            f"| where Severity == {_text(severity)} and Owner == {_text(owner)}",
             "| project TimeGenerated, Monitor, Rule, Signal, Feature, Segment, Runbook, Value, Threshold",
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.mlops_infra.components.alerts import (
     EndpointAlerts,
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["build_operations"]
 
 
-def build_operations(scope: Scope, foundation: Foundation, learning: MachineLearning) -> None:
-    """Declare what watches an environment and what limits it."""
+def build_operations(scope: Scope, foundation: Foundation, learning: MachineLearning) -> dict[str, Any]:
+    """Declare what watches an environment and what limits it; return what monitors need to know."""
     environment, place, opts = scope.environment, scope.place, scope.opts
     logs, groups = scope.platform.log_analytics_id, scope.platform.action_group_ids
     default_group = groups[scope.default_owner]
@@ -90,3 +90,4 @@ def build_operations(scope: Scope, foundation: Foundation, learning: MachineLear
     emails = environment.platform.owners[scope.default_owner].emails
     CostGuard("cost", CostGuardArgs(place, environment.budget, emails, default_group), opts)
     Guardrails("guardrails", GuardrailsArgs(place, environment.governance, environment.private), opts)
+    return drift.contract()

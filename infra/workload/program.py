@@ -70,8 +70,8 @@ def build() -> None:
     )
     foundation = build_foundation(scope)
     machine_learning = build_machine_learning(scope, foundation)
-    build_operations(scope, foundation, machine_learning)
-    export_contract("workload", stack, foundation.contract() | machine_learning.contract())
+    watched = build_operations(scope, foundation, machine_learning)
+    export_contract("workload", stack, foundation.contract() | machine_learning.contract() | watched)
 
 
 def _zones(environment: Environment) -> tuple[str, ...]:

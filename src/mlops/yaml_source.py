@@ -221,11 +221,18 @@ def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
                 break
         # Otherwise the token is a position, a mapping's key or a union's tag: it stays where it is,
         # since _models_in already looks through containers and unions.
+    candidates = list(_models_in(annotation))
+    # Behind a union's tag the keys of one member are right, and not those of the others.
+    tagged = [candidate for candidate in candidates if location and _has_tag(candidate, location[-1])]
     return [
         field.alias or key
-        for candidate in _models_in(annotation)
+        for candidate in tagged or candidates
         for key, field in candidate.model_fields.items()
     ]
+
+
+def _has_tag(model: type[BaseModel], tag: str | int) -> bool:
+    return any(tag in typing.get_args(field.annotation) for field in model.model_fields.values())
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

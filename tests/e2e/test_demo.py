@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mlops.actions import requests
 from modelwatch.alerts.store import AlertStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -89,8 +90,28 @@ def test_every_answered_request_was_collected(summary: dict[str, Any]) -> None:
 def test_the_journal_tells_the_story(mlops: Any, summary: dict[str, Any]) -> None:
     with AlertStore(mlops.home / "demo" / "monitoring" / "alerts.sqlite") as store:
         assert store.verify() > 0
-        told = [event.kind for event in store.events() if event.kind.startswith(("incident", "retraining"))]
-    assert told == ["incident_opened", "incident_opened", "retraining_requested", "incident_resolved"]
+        events = [event for event in store.events() if event.kind.startswith(("incident", "action"))]
+        (request,) = requests(store)
+    assert [event.kind for event in events] == [
+        "incident_opened", "incident_opened", "action_requested", "action_started", "action_closed",
+        "incident_resolved",
+    ]  # fmt: skip
+    assert (request.kind, request.model, request.outcome) == ("retraining", "classical", "done")
+    assert request.note == f"version {summary['champion_after']}"
+
+
+def test_people_are_told_once_what_pages_on_the_console_and_all_in_the_file(
+    mlops: Any, finished: subprocess.CompletedProcess[str]
+) -> None:
+    lines = (mlops.home / "demo" / "notifications.jsonl").read_text(encoding="utf-8").splitlines()
+    told = [json.loads(line) for line in lines]
+    assert [(line["kind"], line["incident"]["severity"]) for line in told] == [
+        ("opened", "info"), ("opened", "critical"), ("resolved", "critical"),
+    ]  # fmt: skip
+    shown = re.findall(
+        r"^\[(\w+)\] classical: incident \w+ (opened|is resolved)$", finished.stderr, re.MULTILINE
+    )
+    assert shown == [("critical", "opened"), ("critical", "is resolved")]
 
 
 def test_progress_is_visible_throughout(finished: subprocess.CompletedProcess[str]) -> None:

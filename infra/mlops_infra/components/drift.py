@@ -93,6 +93,15 @@ class DriftMonitoring(ComponentResource):
         self._workbook(args)
         self.register_outputs({"ruleId": self.rule.id, "endpointId": self.endpoint.id})
 
+    def contract(self) -> dict[str, Any]:
+        """Return what monitors need to write; neither is a secret, since tokens decide."""
+        return {
+            "logsIngestion": {
+                "endpoint": self.endpoint.logs_ingestion.apply(lambda answer: answer and answer.endpoint),
+                "ruleId": self.rule.immutable_id,
+            }
+        }
+
     def _ingestion(
         self, args: DriftMonitoringArgs
     ) -> tuple[monitor.DataCollectionEndpoint, monitor.DataCollectionRule]:
@@ -220,7 +229,7 @@ def _workbook(title: str, environment: str, workspace_id: str) -> dict[str, Any]
     here = f"| where Environment == '{environment}'"
     panels = {
         "Firing now": f"MonitorAlertStates_CL {here} | summarize arg_max(TimeGenerated, *) by Fingerprint "
-        "| where State in ('firing', 'pending') "
+        "| where State in ('firing', 'recovering', 'pending') "
         "| project Since, Severity, Monitor, Rule, Feature, Segment, Value, Threshold, Owner, Runbook",
         "Values": f"MonitorMeasurements_CL {here} | where isnotnull(Value) "
         "| summarize max(Value) by bin(TimeGenerated, 1d), strcat(Signal, ' ', Metric, ' ', Feature)",

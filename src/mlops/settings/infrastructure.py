@@ -146,6 +146,12 @@ class Retraining(Section):
         default="pull",
         description="pull: a scheduled workflow reads fired alerts; event_grid: events wait in a queue",
     )
+    cooldown_days: int = Field(
+        default=7,
+        ge=0,
+        le=90,
+        description="after a request for a model, no other one for so long: labels come late",
+    )
 
 
 class Budget(Section):

@@ -22,6 +22,7 @@ from mlops.settings.infrastructure import (
     Workspace,
 )
 from mlops.settings.network import Network  # noqa: TC001 - pydantic reads annotations
+from mlops.settings.notifications import Notifications  # noqa: TC001 - pydantic reads annotations
 from mlops.settings.section import Section
 
 __all__ = [
@@ -144,6 +145,7 @@ class Environment(Section):
     images: Images
     endpoints: dict[str, Endpoint]
     monitoring: Monitoring
+    notifications: Notifications
     retraining: Retraining = Retraining()
     budget: Budget
     governance: Governance

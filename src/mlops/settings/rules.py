@@ -35,6 +35,7 @@ def findings(environment: Environment) -> Iterator[Finding]:
     yield from _workspace(environment)
     yield from _budget(environment)
     yield from _platform(environment)
+    yield from _notifications(environment)
 
 
 def _region(environment: Environment) -> Iterator[Finding]:
@@ -252,3 +253,24 @@ def _platform(environment: Environment) -> Iterator[Finding]:
                 window.ends,
                 "split a window that crosses midnight into two",
             )
+
+
+def _notifications(environment: Environment) -> Iterator[Finding]:
+    notifications = environment.notifications
+    for route, sinks in notifications.routes.items():
+        for position, sink in enumerate(sinks):
+            if sink not in notifications.sinks:
+                close = nearest(sink, notifications.sinks)
+                yield Finding(
+                    ("notifications", "routes", route, position),
+                    f"one of notifications.sinks: {', '.join(notifications.sinks)}",
+                    sink,
+                    f"write {close!r}" if close else f"declare notifications.sinks.{sink}",
+                )
+            elif sink in sinks[:position]:
+                yield Finding(
+                    ("notifications", "routes", route, position),
+                    "each sink once: a second one would tell the same people twice",
+                    sink,
+                    "remove it",
+                )

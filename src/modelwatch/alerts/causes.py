@@ -126,7 +126,9 @@ def ranked(
 
 
 def _effect(alert: Mapping[str, Any]) -> float:
-    value, bound = alert.get("worst", alert)["value"], alert["threshold"]
+    # Of the worst window: in the last one, labels may be missing, and with them value and bound.
+    seen = alert.get("worst", alert)
+    value, bound = seen["value"], seen["threshold"]
     if value is None or bound is None:
         return 1.0
     worse, better = abs(value), abs(bound)

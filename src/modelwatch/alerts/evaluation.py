@@ -153,9 +153,11 @@ class Evaluation:
             for value, at in zip(values, windows, strict=True)
         )
         row = self.row(track, column, -at)
+        interval = [finite(ends[-at, position]) for ends in (self.history.low, self.history.high)]
         return {
             "window": self.history.windows[-at].to_dict()["start"],
-            **{name: row[name] for name in ("value", "p_value", "q_value")},
+            **{name: row[name] for name in ("value", "threshold", "p_value", "q_value")},
+            "interval": None if None in interval else interval,
         }
 
     def episodes(self) -> tuple[Episode, ...]:

@@ -102,6 +102,8 @@ def test_the_contract_says_what_delivery_deploys_into(graphs: dict[str, Graph], 
     assert contract["workspaceName"] == names.workspace
     assert contract["onlineEndpoints"] == {"classical": names.endpoint("classical")}
     assert contract["computes"] == {"cpu": names.compute("cpu"), "monitor": names.compute("monitor")}
+    assert contract["logsIngestion"]["endpoint"].endswith(".ingest.monitor.azure.com")
+    assert contract["logsIngestion"]["ruleId"].startswith("dcr-")
 
 
 @pytest.mark.parametrize("stack", ["shared", *ENVIRONMENTS, "bootstrap"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from mlops.cli.application import run
+from mlops.settings import ROOT
 
 MONITOR = """
 monitor: demo
@@ -102,3 +104,28 @@ def test_a_contract_is_drafted_with_roles(folder: Path, capsys: pytest.CaptureFi
     assert (plan["role"], plan["allowed"]) == ("segment", ["a", "b"])
     assert run(["monitor", "contract", *options, "--role", "nope=target"]) == 2
     assert "nope" in capsys.readouterr().err
+
+
+def test_a_run_tells_people_and_asks_for_action_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLOPS_HOME", str(folder / "home"))
+    rule = {"id": "drift", "when": "inputs.psi", "fire": 0.2, "for": "1 of 1", "runbook": "drift.md"}
+    declared = yaml.safe_load(MONITOR) | {
+        "owner": "data-science",
+        "rules": [rule | {"action": "request_retraining"}],
+    }
+    (folder / "drift.md").write_text("# Drift\n", encoding="utf-8")
+    (folder / "monitor.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
+    shutil.copy(ROOT / "pipelines" / "classical" / "usecase.yaml", folder)
+    window = ["--start", "2026-11-20T00:00Z", "--end", "2026-11-21T00:00Z"]
+    said = []
+    for _ in range(2):
+        assert monitor_run(folder, "shifted.parquet", *window) == 1
+        said.append(capsys.readouterr().err)
+    assert "incident" in said[0]
+    assert "asked for: retraining of classical" in said[0]
+    assert "incident" not in said[1]
+    assert "asked for" not in said[1]
+    told = (folder / "home" / "notifications.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["incident"]["alerts"][0]["feature"] for line in told] == ["age"]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from mlops.cli.alerts.delivery import deliver
 from mlops.cli.demo.collected import Collected
-from mlops.cli.demo.replay import Replay
+from mlops.cli.demo.replay import Replay, ReplayClock
 from mlops.cli.demo.watching import Watch, WatchedDay
 from mlops.errors import DeploymentError
 from mlops.settings import ROOT
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mlops.scoring import EndpointClient, Exchange
     from mlops.usecase import UseCase
     from modelwatch.alerts.journal import Event
+    from modelwatch.alerts.store import AlertStore
 
 __all__ = ["Champion", "Production"]
 
@@ -53,6 +55,8 @@ class Production:
         Receives every exchange.
     progress
         Receives a line a day.
+    tell
+        Tells people what is new, at a time of the replay.
     champions
         What each deployment serves.
     """
@@ -64,6 +68,7 @@ class Production:
     endpoint: Callable[[], EndpointClient]
     on_exchange: Callable[[Exchange], None]
     progress: Callable[[str], None]
+    tell: Callable[[AlertStore, datetime], object]
     champions: dict[str, Champion] = field(default_factory=dict)
     ended: int = 0
 
@@ -75,18 +80,21 @@ class Production:
         from mlops.scoring import EndpointClient
 
         (identifier, *_) = (column.name for column in usecase.contract.columns if column.role == "id")
-        name, home = session.settings.names.endpoint(usecase.name), session.home.path
+        name, home = session.settings.names.endpoint(usecase.name), session.home
         monitor = ROOT / "pipelines" / usecase.name / "monitor.yaml"
         return cls(
             usecase=usecase,
             replay=Replay.read(
                 sample.stream, sample.labels, identifier=identifier, target=usecase.target.column
             ),
-            collected=Collected(session.client, name, home / "collected"),
-            watch=Watch.open(monitor, home / "monitoring" / "alerts.sqlite"),
+            collected=Collected(session.client, name, home.path / "collected"),
+            watch=Watch.open(monitor, home.path / "monitoring" / "alerts.sqlite"),
             endpoint=lambda: EndpointClient(session.client, name),
             on_exchange=on_exchange,
             progress=session.output.progress,
+            tell=lambda store, now: deliver(
+                store, session.settings, home, session.output, clock=ReplayClock(now)
+            ),
         )
 
     @property
@@ -150,6 +158,8 @@ class Production:
             told += self.watch.labels_came(labelled, now)
         self.ended += 1
         self.progress(f"  {now.start:%Y-%m-%d}  {'; '.join(self._said(day, labelled, told))}")
+        if told:
+            self.tell(self.watch.store, now.end)
         return told
 
     def _watched(self, day: int) -> WatchedDay:

@@ -11,15 +11,17 @@ import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from mlops.actions import Subject, request_actions
+from mlops.actions.requests import close, start
 from mlops.baseline import held_out_answers
 from mlops.cli import flows
 from mlops.cli.demo.evidence import evidence, fired
 from mlops.cli.demo.expectations import fire, resolve, stay_quiet
 from mlops.cli.demo.production import Champion, Production
-from mlops.cli.demo.requests import request_retraining
-from mlops.cli.demo.steps import RETRAINING, DemoStep, Steps
+from mlops.cli.demo.steps import DemoStep, Steps
 from mlops.cli.local import instance_at, instance_config
 from mlops.errors import DeploymentError, PipelineError, RegistryError, UsageError
 from mlops.files import write_parquet
@@ -216,8 +218,12 @@ class Story:
     def _retrain(self, production: Production, training: Path, step: DemoStep) -> None:
         import pandas as pd
 
-        (incident, *_) = production.watch.open_incidents(RETRAINING)
-        request_retraining(production.watch.store, incident, now=production.now)
+        store, subject = production.watch.store, Subject(self.usecase.name, self.usecase.archetype)
+        monitor, cooldown = production.watch.monitor.monitor, timedelta(days=1)
+        asked = request_actions(store, monitor, subject, now=production.now, cooldown=cooldown)
+        if not (wanted := [each for each in asked if each.kind == "retraining"]):
+            raise PipelineError("The incident asks for no retraining.", got=[each.kind for each in asked])
+        request = start(store, wanted[0], actor="demo", now=production.now)
         # Rows from the day on from which the alert fires are surely from after the change.
         first = production.replay.day(self.alerted_on or 0)
         since = int(first[production.replay.identifier].iloc[0])
@@ -229,6 +235,7 @@ class Story:
         job = flows.train(self.session, self.usecase, data=file, recent_from=since)
         trained = self._train("challenger", job)
         version = self.versions["challenger"] = flows.register(self.session, self.usecase, trained)
+        close(store, request, "done", note=f"version {version.version}", actor="demo", now=production.now)
         step.detail = (
             f"{len(rows) - recent} rows teach, {recent} since the change calibrate and judge; the gate "
             f"passes it against version {self.champion_before}; it is version {version.version}"

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlops.cli.context import JsonOption
+from mlops.cli.alerts.delivery import conclude, publish
+from mlops.cli.context import EnvironmentOption, JsonOption
 from mlops.cli.monitoring.compiling import compile_target
 from mlops.cli.monitoring.errors import explained
 from mlops.cli.output import Output, table
+from mlops.client import Home
 from mlops.errors import UsageError
 from mlops.files import write_json, write_text
+from mlops.settings import ROOT, load
 
 if TYPE_CHECKING:
     from modelwatch import Monitor
@@ -53,11 +56,14 @@ def run(
         Path | None,
         typer.Option(help="History and journal of alerts; alerts.sqlite in the folder by default."),
     ] = None,
+    environment: EnvironmentOption = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Evaluate a monitor on one window. Exit code 1 when something breaches or could not be measured."""
+    settings, began = load(environment), datetime.now(UTC)
     with explained():
         import modelwatch
+        from modelwatch.alerts.store import AlertStore
 
         declared = modelwatch.Monitor.load(monitor)
         results = modelwatch.run(monitor, baseline, production, _window(start, end), labels=labels)
@@ -81,6 +87,12 @@ def run(
     output.result(results, table(columns, rows))
     counted = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
     output.progress(f"{len(rows)} measurements: {counted or 'none'}\nreport: {out / 'report.html'}")
+    muted = []
+    if declared.rules and results["window"]["start"] is not None:
+        with explained(), AlertStore(store or out / "alerts.sqlite") as journal:
+            home = Home.from_environment(ROOT)
+            muted = conclude(journal, settings, home, output, declaration=monitor, monitor=declared.monitor)
+    publish(settings, output, results, began=began, muted=muted)
     if statuses.keys() & {"breach", "schema_error", "error"}:
         raise typer.Exit(1)
 
