@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from modelwatch.contract import Contract, Role
 from modelwatch.errors import UsageError
+from modelwatch.inputs import roles_of
 from modelwatch.metrics import METRICS, Family
 from modelwatch.quality import PROFILED_QUALITY, baseline_count
-from modelwatch.inputs import roles_of
 from modelwatch.sources.windows import parse_duration
 
 if TYPE_CHECKING:

@@ -217,7 +217,9 @@ def test_a_rule_that_cannot_work_is_refused() -> None:
     assert "drift-free windows" in refused.refusals[0]
     assert not planned({"when": "inputs.jsd", "fire": 0.1}, rows=1_000).refusals
     accepted = planned(
-        {"when": "inputs.jsd", "fire": 0.01, "accept_noise": "a test"}, rows=1_000, budget={"false_alarms": 1}
+        {"when": "inputs.jsd", "fire": 0.01, "accept_noise": "a test"},
+        rows=1_000,
+        budget={"false_alarms_per_month": 1},
     )
     assert accepted.accepted
     assert not accepted.refusals
