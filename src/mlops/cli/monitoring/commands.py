@@ -12,6 +12,7 @@ import typer
 from mlops.cli.context import JsonOption
 from mlops.cli.monitoring.compiling import compile_target
 from mlops.cli.monitoring.errors import explained
+from mlops.cli.monitoring.planning import plan
 from mlops.cli.output import Output, table
 from mlops.errors import UsageError
 from mlops.files import write_json, write_text
@@ -37,6 +38,11 @@ def commands() -> typer.Typer:
     group.command("compile", epilog="Example: `mlops monitor compile --target spark --usecase classical`")(
         compile_target
     )
+    group.command(
+        "plan",
+        epilog="Example: `mlops monitor plan --monitor pipelines/classical/monitor.yaml "
+        "--baseline training.parquet --rows 1000`",
+    )(plan)
     group.command("schema", epilog="Example: `mlops monitor schema > monitor.schema.json`")(schema)
     return group
 
