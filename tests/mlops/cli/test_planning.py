@@ -1,8 +1,9 @@
-"""``mlops monitor plan`` on files."""
+"""``mlops monitor plan``, ``mlops alerts power`` and ``backtest`` on files."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,40 @@ def test_a_useless_rule_is_refused(folder: Path, capsys: pytest.CaptureFixture[s
     assert "rows" in captured.out
     assert plan(folder) == 2
     assert "--rows N" in capsys.readouterr().err
+
+
+def test_a_broken_feature_is_noticed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monitor, rows = (str(folder / name) for name in ("monitor.yaml", "baseline.parquet"))
+    files = ["--monitor", monitor, "--baseline", rows, "--production", rows]
+    assert run(["alerts", "power", *files, "--repeats", "1", "--windows", "3", "--json"]) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert ("times 1,000", "age", "inputs-drift") in {
+        (row["change"], row["feature"], row["rule"]) for row in found["detections"]
+    }
+    assert "stream 1 of 1" in captured.err
+
+
+def test_a_history_is_held_to_its_incidents(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from modelwatch import Monitor
+    from modelwatch.alerts.store import AlertStore
+    from modelwatch.alerts.testing import Case, results_of
+
+    monitor = folder / "monitor.yaml"
+    series = {"inputs.psi{feature=age}": "0.01x4 0.3x3 0.01x4"}
+    case = Case.model_validate({"name": "c", "series": series, "expect": [{"at": 1, "alerts": []}]})
+    store = folder / "alerts.sqlite"
+    with AlertStore(store) as opened:
+        for result in results_of(case, Monitor.load(monitor)):
+            opened.record(result, now=datetime(2026, 2, 1, tzinfo=UTC))
+    incidents = folder / "incidents.yaml"
+    incidents.write_text("incidents: [{start: 2026-01-05T00:00Z, end: 2026-01-08T00:00Z, note: unit}]\n")
+    options = ["--monitor", str(monitor), "--store", str(store), "--incidents", str(incidents)]
+    assert run(["alerts", "backtest", *options]) == 0
+    assert "recall      100%" in capsys.readouterr().out
+    incidents.write_text("incidents: []\n")
+    assert run(["alerts", "backtest", *options, "--json"]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["precision"] == 0
+    assert "budget" in captured.err
+    assert run(["alerts", "backtest", *options[:2], "--store", "nowhere", *options[4:]]) == 2

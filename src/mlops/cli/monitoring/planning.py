@@ -49,8 +49,8 @@ def plan(
     output = Output(as_json)
     output.result(found.to_dict(), _table(found))
     output.progress(
-        f"{found.rows} rows a window against {found.baseline_rows}: {found.alarms_month:.2g} false alarms a month "
-        f"expected, {found.budget:g} allowed"
+        f"{found.rows} rows a window against {found.baseline_rows}: {found.alarms_month:.2g} false alarms "
+        f"a month expected, {found.budget:g} allowed"
     )
     for accepted in found.accepted:
         output.progress(f"accepted: {accepted}")
