@@ -79,17 +79,21 @@ class Whole:
     def counts(self, rng: np.random.Generator, rows: Rows, shift: Floats) -> Counted:
         baseline = rng.multinomial(rows.baseline, self.law(self.mean), rows.streams)
         after = np.array([self.law(self.mean + step * self.sigma) for step in shift])
-        keys = np.arange(baseline.shape[1], dtype=np.int64)
-        edge = np.zeros(0)
         size = 2 * QUANTILE_BINS + 2
         b = np.zeros((rows.streams, size), dtype=np.int64)
         q = np.zeros((len(shift), rows.streams, size))
         for stream, held in enumerate(baseline):
-            bins = quantile_bins(AlignedCells(0, keys, edge, edge, held, held)).bin_of(keys)
+            bins = self.bins(held)
             b[stream] = np.bincount(bins, weights=held, minlength=size)
             for window, masses in enumerate(after):
                 q[window, stream] = np.bincount(bins, weights=masses, minlength=size)
         return Counted(b, rng.multinomial(rows.window, q))
+
+    @staticmethod
+    def bins(baseline: Counts) -> Counts:
+        """Return the bin of each whole number, given how often the baseline has it."""
+        keys, edge = np.arange(baseline.size, dtype=np.int64), np.zeros(0)
+        return quantile_bins(AlignedCells(0, keys, edge, edge, baseline, baseline)).bin_of(keys)
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,11 @@ class Categories:
         moved[:, -1] += shift
         b = rng.multinomial(rows.baseline, masses, rows.streams)
         p = rng.multinomial(rows.window, np.repeat(moved[:, None], rows.streams, axis=1))
+        return self.bucketed(b, p)
+
+    @staticmethod
+    def bucketed(b: Counts, p: Counts) -> Counted:
+        """Count categories, shape (streams, k) and (windows, streams, k), as ``robust/v1`` does."""
         table = b, p
         order = np.argsort(-b, axis=1, kind="stable")
         b, p = np.take_along_axis(b, order, 1), np.take_along_axis(p, order[None], 2)
