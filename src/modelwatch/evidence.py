@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import math
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 SMALLEST_EXPECTED = 5.0
 # `scipy.stats.ks_2samp` itself gives up the exact law above this many rows.
 EXACT_ROWS = 10_000
+# The 95th percentile of the normal law.
+ONE_SIDED = 1.6448536269514722
 
 
 class TestResult(NamedTuple):
@@ -43,6 +47,35 @@ def goodness_of_fit(observed: NumberArray, expected: NumberArray) -> TestResult:
     return TestResult(statistic, chi_squared_survival(statistic, degrees) if degrees else 1.0, degrees)
 
 
+def sparse(baseline: NumberArray, production: NumberArray) -> bool:
+    """Tell whether any bin is expected to hold fewer than five rows of either sample (Cochran's rule)."""
+    b, p = np.asarray(baseline, dtype=np.float64), np.asarray(production, dtype=np.float64)
+    n, m = float(b.sum()), float(p.sum())
+    return float((b + p).min()) * min(n, m) < SMALLEST_EXPECTED * (n + m)
+
+
+def pooled(table: FloatArray) -> FloatArray:
+    """Pool bins of too few rows into one; where all are so, the smallest two at a time, down to two.
+
+    What is pooled depends on both samples together, never on one of them: bins picked for being rare in the
+    baseline are more common in any other sample, and would pass for drift.
+    """
+    fewest = SMALLEST_EXPECTED * table.sum() / table.sum(axis=1).min()
+    small = table.sum(axis=0) < fewest
+    if small.sum() < 2:
+        return table
+    if not small.all():
+        return np.column_stack([table[:, ~small], table[:, small].sum(axis=1)])
+    heap = [(total, place, table[:, place]) for place, total in enumerate(table.sum(axis=0).tolist())]
+    heapq.heapify(heap)
+    for place in range(table.shape[1], 2 * table.shape[1] - 2):
+        if heap[0][0] >= fewest:
+            break
+        (one, _, left), (two, _, right) = heapq.heappop(heap), heapq.heappop(heap)
+        heapq.heappush(heap, (one + two, place, left + right))
+    return np.column_stack([column for _, _, column in sorted(heap, key=itemgetter(0, 1))])
+
+
 def homogeneity(baseline: NumberArray, production: NumberArray) -> TestResult:
     """Return the chi-squared test that two samples share one distribution over the same bins.
 
@@ -50,7 +83,7 @@ def homogeneity(baseline: NumberArray, production: NumberArray) -> TestResult:
     test.
     """
     table = np.array([baseline, production], dtype=np.float64)
-    table = _pooled(table[:, table.sum(axis=0) > 0])
+    table = pooled(table[:, table.sum(axis=0) > 0])
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
     degrees = table.shape[1] - 1
     if degrees < 1:
@@ -59,20 +92,6 @@ def homogeneity(baseline: NumberArray, production: NumberArray) -> TestResult:
     if degrees == 1 and expected.min() < SMALLEST_EXPECTED:
         return TestResult(statistic, _fisher_exact(table), 1)
     return TestResult(statistic, chi_squared_survival(statistic, degrees), degrees)
-
-
-def _pooled(table: FloatArray) -> FloatArray:
-    """Pool bins of too few rows into one; where all are so, the smallest two at a time, down to two."""
-    fewest = SMALLEST_EXPECTED * table.sum() / table.sum(axis=1).min()
-    small = table.sum(axis=0) < fewest
-    if small.sum() < 2:
-        return table
-    if not small.all():
-        return np.column_stack([table[:, ~small], table[:, small].sum(axis=1)])
-    while table.shape[1] > 2 and table.sum(axis=0).min() < fewest:
-        table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
-        table = np.column_stack([table[:, 2:], table[:, :2].sum(axis=1)])
-    return table
 
 
 def _fisher_exact(table: FloatArray) -> float:
@@ -151,6 +170,23 @@ def rows_needed(metric: str, threshold: float, *, n_baseline: int, bins: int, al
         return 0
     room = allowed - 1 / n_baseline
     return math.ceil(1 / room) if room > 0 else None
+
+
+def effect_upper_bound(metric: str, value: float, *, n_baseline: int, n_production: int, bins: int) -> float:
+    """Return what a PSI or Jensen-Shannon distance is at most, in 95 % of cases, once chance is taken off.
+
+    Without drift the PSI is chance alone, (bins - 1) (1/n + 1/m) on average: with a hundred categories in a
+    thousand rows more than most thresholds. What drift adds makes its law a noncentral chi-squared one, here
+    by its mean and variance.
+    """
+    noise = _noise(n_baseline, n_production)
+    squared = metric == "jensen_shannon_distance"
+    statistic = (8 * math.log(2) * value**2 if squared else value) / noise
+    excess, z2 = statistic - (bins - 1), ONE_SIDED**2
+    # The noncentrality whose lower fifth percentile the statistic would be.
+    spread = max(4 * excess + 4 * z2 + 2 * (bins - 1), 0.0)
+    most = noise * max(excess + 2 * z2 + ONE_SIDED * math.sqrt(spread), 0.0)
+    return math.sqrt(most / (8 * math.log(2))) if squared else most
 
 
 def _noise(n_baseline: int, n_production: int) -> float:

@@ -70,7 +70,7 @@ def read_inputs(
     rows_needed = needs_rows(monitor, labels)
     reference, reference_rows = _baseline(baseline, contract, monitor, rows_needed=rows_needed)
     contract = contract or Contract.infer(
-        reference, roles=_roles(monitor, reference), timezone=monitor.data.timezone
+        reference, roles=roles_of(monitor, reference), timezone=monitor.data.timezone
     )
     if reference_rows is not None and _reads_otherwise(reference, contract):
         reference = profile(reference_rows.source, contract=contract)
@@ -182,7 +182,7 @@ def _labelled(rows: Rows, labels: pa.Table, monitor: Monitor, contract: Contract
     return join_labels(predictions, labels, monitor.data.correlation_id)
 
 
-def _roles(monitor: Monitor, baseline: Profile) -> dict[str, Role]:
+def roles_of(monitor: Monitor, baseline: Profile) -> dict[str, Role]:
     """Return the roles of columns that the monitor itself names."""
     named = {segmentation.by: Role.SEGMENT for segmentation in monitor.segments}
     named[monitor.data.correlation_id] = Role.IDENTIFIER

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from modelwatch.evidence import adjusted_p_values, rows_needed
+from modelwatch.evidence import adjusted_p_values, effect_upper_bound, rows_needed
 from modelwatch.metrics import METRICS, ROBUST
 from modelwatch.results import Measurement, Status
 
@@ -34,9 +34,9 @@ def judged(measurement: Measurement, threshold: float | None, *, alpha: float = 
     """Return the measurement with its threshold, and whether it breaches it.
 
     Under ``robust/v1`` a breach needs effect and evidence: a value beyond the threshold, and a q-value
-    (p-value before correction) below ``alpha`` where there is one. A distance that fewer rows than needed
-    cannot hold below its threshold without drift is `insufficient`, unless the evidence is there all the
-    same.
+    (p-value before correction) below ``alpha`` where there is one. A distance that lies beyond its threshold
+    without evidence, where drift-free data of so few rows would too, is `insufficient`. One within it is not,
+    since chance adds to a distance; nor is one that lies within it when what chance adds is taken off.
     """
     value = measurement.value
     if threshold is None or value is None or measurement.status is not Status.OK:
@@ -49,17 +49,20 @@ def judged(measurement: Measurement, threshold: float | None, *, alpha: float = 
     evidence = measurement.q_value if measurement.q_value is not None else measurement.p_value
     if beyond and (evidence is None or metric.p_valued or evidence < alpha):
         return replace(measurement, status=Status.BREACH)
-    if measurement.metric not in ("population_stability_index", "jensen_shannon_distance"):
+    if not beyond or measurement.metric not in ("population_stability_index", "jensen_shannon_distance"):
         return measurement
-    needed = rows_needed(
-        measurement.metric,
-        threshold,
-        n_baseline=measurement.n_baseline,
-        bins=len(measurement.details.get("buckets", ())),
-        alpha=alpha,
-    )
-    if needed is not None and measurement.n_production >= needed:
+    return _conclusive(measurement, value, threshold, alpha)
+
+
+def _conclusive(measurement: Measurement, value: float, threshold: float, alpha: float) -> Measurement:
+    """Return a distance beyond its threshold without evidence, `insufficient` unless chance explains it."""
+    size, n, m = len(measurement.details.get("buckets", ())), measurement.n_baseline, measurement.n_production
+    needed = rows_needed(measurement.metric, threshold, n_baseline=n, bins=size, alpha=alpha)
+    if needed is not None and m >= needed:
         return measurement
+    most = effect_upper_bound(measurement.metric, value, n_baseline=n, n_production=m, bins=size)
+    if most <= threshold:
+        return measurement.noting(f"chance in so few rows explains it: without it at most {most:.2g}")
     note = (
         "no number of production rows suffices with this baseline"
         if needed is None

@@ -7,7 +7,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from modelwatch.alerts.rules import Budget, Rule
 from modelwatch.errors import ContractError, UsageError
@@ -224,6 +232,15 @@ class Monitor(_Model):
                 Threshold.parse(full_name(key), value)
             gathered[name] = {**kept, "thresholds": {**kept.get("thresholds", {}), **extra}}
         return gathered
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _shipped_rules(cls, rules: Any, others: ValidationInfo) -> Any:
+        if rules != "default":
+            return rules
+        from modelwatch.alerts.defaults import default_rules  # noqa: PLC0415  (most monitors have their own)
+
+        return default_rules(others.data.get("signals", {}))
 
     @model_validator(mode="after")
     def _rules_judge(self) -> Self:

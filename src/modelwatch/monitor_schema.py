@@ -34,6 +34,8 @@ def monitor_schema() -> dict[str, Any]:
     parts["Severity"]["enum"] = [*parts["Severity"]["enum"], "sev1", "sev2", "sev3"]
     evidence = parts["Rule"]["properties"]["evidence"]
     evidence["anyOf"] = [*evidence["anyOf"], {"const": "none"}]
+    rules = schema["properties"]["rules"]
+    schema["properties"]["rules"] = {"default": [], "anyOf": [rules, {"const": "default"}]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
@@ -10,6 +12,8 @@ from modelwatch.metrics import AZUREML, CATEGORICAL, NUMERICAL, ROBUST, Metric
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from modelwatch.column_profiles import ColumnProfile
 
 AZUREML_DECIMALS = 5
@@ -31,63 +35,88 @@ def measure_quality(
     if not production.rows:
         note = "no rows in production"
         return Measurement(metric.id, definition, None, Status.NO_DATA, n_baseline=baseline.rows, note=note)
-    count, baseline_count, note, bound = measured
-    rate = count / production.rows
+    rate = measured.count / production.rows
     if definition == AZUREML:
         rate = round(rate, AZUREML_DECIMALS)
+    compared = measured.baseline if measured.expected is None else measured.expected
     return Measurement(
         metric=metric.id,
         definition=definition,
         value=rate,
         p_value=(
-            two_rates_p_value(count, production.rows, baseline_count, baseline.rows)
+            two_rates_p_value(measured.count, production.rows, compared, baseline.rows)
             if baseline.rows
             else None
         ),
         n_baseline=baseline.rows,
         n_production=production.rows,
-        interval=wilson(count, production.rows),
-        count=count,
-        bound=bound / production.rows,
-        note=note,
-        details={"baseline_rate": baseline_count / baseline.rows if baseline.rows else 0.0},
+        interval=wilson(measured.count, production.rows),
+        count=measured.count,
+        bound=measured.doubt / production.rows,
+        note=measured.note,
+        details={"baseline_rate": measured.baseline / baseline.rows if baseline.rows else 0.0},
     )
 
 
-# Count in production, count in the baseline, note, and how many rows the first might be off by.
-_Counted = tuple[int, int, str, float]
+def baseline_count(metric: Metric, baseline: ColumnProfile) -> int | None:
+    """Return the baseline rows that evidence on a rate starts from; None where there are none to count."""
+    counted = _COUNTS[metric.id](baseline, baseline)
+    if counted is None or metric.id == "vanished_category_share":
+        return None
+    return counted.baseline if counted.expected is None else counted.expected
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What was counted.
+
+    ``count`` might be off by ``doubt`` rows. ``expected`` is what evidence compares it with where the
+    baseline defines what is counted and so has none itself: its rows that would be counted if the others
+    were the baseline.
+    """
+
+    count: int
+    baseline: int
+    note: str = ""
+    doubt: float = 0.0
+    expected: int | None = None
 
 
 def _nulls(baseline: ColumnProfile, production: ColumnProfile) -> _Counted:
-    return production.missing, baseline.missing, "", 0.0
+    return _Counted(production.missing, baseline.missing)
 
 
 def _type_errors(baseline: ColumnProfile, production: ColumnProfile) -> _Counted:
-    return production.type_errors, baseline.type_errors, "", 0.0
+    return _Counted(production.type_errors, baseline.type_errors)
 
 
 def _non_finite(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
     if production.cells is None:
         return None
-    return production.non_finite, baseline.non_finite, "", 0.0
+    return _Counted(production.non_finite, baseline.non_finite)
 
 
 def _out_of_bounds(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
     if production.out_of_range is not None:
         # A baseline profiled before its contract was drafted lies within it.
-        return production.out_of_range, baseline.out_of_range or 0, "", 0.0
+        return _Counted(production.out_of_range, baseline.out_of_range or 0)
     if production.cells is not None:
         if baseline.minimum is None or baseline.maximum is None:
             return None
         outside, doubt = _beyond(production, float(baseline.minimum), float(baseline.maximum))
         note = "cells straddle the bounds: profile with a contract for the exact count" if doubt else ""
-        return outside + production.non_finite, baseline.non_finite, note, doubt
+        # The least and the greatest row lie outside of all the others.
+        extremes = min(2, baseline.valid)
+        return _Counted(
+            outside + production.non_finite, baseline.non_finite, note, doubt, baseline.non_finite + extremes
+        )
     names = baseline.category_names
     if names is None or production.categories is None:
         return None
     known = set(names)
     strange = sum(rows for name, rows in production.categories.counts.items() if name not in known)
-    return strange + production.categories.overflow, 0, "", 0.0
+    once = _seen_once(baseline.categories.counts) if baseline.categories is not None else None
+    return _Counted(strange + production.categories.overflow, 0, expected=once)
 
 
 def _beyond(column: ColumnProfile, low: float, high: float) -> tuple[int, float]:
@@ -111,7 +140,7 @@ def _unseen(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | No
     if known is None or found is None:
         return None
     unseen = {name: rows for name, rows in found.counts.items() if name not in known.counts}
-    return sum(unseen.values()), 0, _listing("unseen", unseen), 0.0
+    return _Counted(sum(unseen.values()), 0, _listing("unseen", unseen), expected=_seen_once(known.counts))
 
 
 def _vanished(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
@@ -121,7 +150,20 @@ def _vanished(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | 
         return None
     gone = {name: rows for name, rows in known.counts.items() if name not in found.counts}
     share = sum(gone.values()) / known.rows if known.rows else 0.0
-    return round(share * production.rows), 0, _listing("vanished", gone), 0.0
+    by_chance = sum(rows * (1 - rows / known.rows) ** production.rows for rows in known.counts.values())
+    return _Counted(
+        round(share * production.rows), 0, _listing("vanished", gone), expected=math.ceil(by_chance)
+    )
+
+
+def _seen_once(counts: Mapping[str, int]) -> int:
+    """Count the categories of a single row: their share is about that of categories not seen yet.
+
+    References
+    ----------
+    Good (1953), The population frequencies of species and the estimation of population parameters.
+    """
+    return sum(1 for rows in counts.values() if rows == 1)
 
 
 def _categories(column: ColumnProfile) -> CategoricalDistribution | None:
@@ -148,7 +190,7 @@ def _outliers(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | 
         return None
     outside, _ = _beyond(production, low - reach, high + reach)
     before, _ = _beyond(baseline, low - reach, high + reach)
-    return outside, before, f"beyond [{low - reach:.6g}, {high + reach:.6g}]", 0.0
+    return _Counted(outside, before, f"beyond [{low - reach:.6g}, {high + reach:.6g}]")
 
 
 def _duplicates(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
@@ -156,7 +198,8 @@ def _duplicates(baseline: ColumnProfile, production: ColumnProfile) -> _Counted 
     if count is None:
         return None
     overflow = production.categories is not None and production.categories.overflow
-    return count, _repeated(baseline) or 0, "estimated from a sample of values" if overflow else "", 0.0
+    note = "estimated from a sample of values" if overflow else ""
+    return _Counted(count, _repeated(baseline) or 0, note)
 
 
 def _repeated(column: ColumnProfile) -> int | None:

@@ -27,9 +27,16 @@ def read_yaml(path: Path, what: str) -> Any:
     import yaml  # noqa: PLC0415
 
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506  (both are safe)
+        return parsed_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ContractError(f"The {what} cannot be read", where=str(path), got=str(error)) from error
+
+
+def parsed_yaml(text: str) -> Any:
+    """Return what a YAML text says."""
+    import yaml  # noqa: PLC0415
+
+    return yaml.load(text, Loader=_loader())  # noqa: S506  (both are safe)
 
 
 def line_of(path: Path, location: Sequence[str | int]) -> int | None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from modelwatch.alerts.rules import Rule
     from modelwatch.monitor import Monitor
 
+# Data that have not changed have such a p-value four times out of five.
+NO_EVIDENCE = 0.2
+
 
 class Observation(IntEnum):
     """One window of one series under one rule; those up to `BREACH` were judged."""
@@ -81,6 +84,10 @@ def observe(rule: Rule, monitor: Monitor, history: History, series: NDArray[np.i
     convincing = _convincing(rule, history, series, signs, fire)
     seen[judged] = Observation.BAND
     seen[judged & clear] = Observation.CLEAR
+    if rule.evidence is not None:
+        # Few rows throw a distance far: without a sign of change the value alone keeps no alert alive.
+        with np.errstate(invalid="ignore"):
+            seen[judged & (history.p_value[:, series] >= NO_EVIDENCE)] = Observation.CLEAR
     seen[judged & beyond & convincing] = Observation.BREACH
     return seen
 

@@ -32,10 +32,16 @@ def test_effect_and_evidence_make_a_breach() -> None:
         declared,
         measured(0.3),
         measured(0.3, q_value=0.2),
-        measured(0.3, q_value=None, p_value=0.2),
+        measured(0.3, q_value=None, p_value=0.1),
         measured(0.15),
         measured(0.1),
     ) == [Observation.BREACH, Observation.BAND, Observation.BAND, Observation.BAND, Observation.CLEAR]
+
+
+def test_a_value_that_nothing_speaks_for_keeps_no_alert_alive() -> None:
+    unlikely, likely = measured(0.3, q_value=0.9, p_value=0.1), measured(0.3, q_value=0.9, p_value=0.4)
+    assert seen(monitor(drift()), unlikely, likely) == [Observation.BAND, Observation.CLEAR]
+    assert seen(monitor(drift(evidence="none")), likely) == [Observation.BREACH]
 
 
 def test_an_interval_is_evidence_where_there_is_no_p_value() -> None:

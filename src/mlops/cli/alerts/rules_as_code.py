@@ -124,9 +124,8 @@ def _at(base: str, path: Path) -> Monitor | None:
     UsageError
         There is no such revision.
     """
-    import yaml
-
     from modelwatch import Monitor
+    from modelwatch.yaml_files import parsed_yaml
 
     command = ["git", "-C", str(path.resolve().parent)]
     known = subprocess.run(
@@ -145,7 +144,7 @@ def _at(base: str, path: Path) -> Monitor | None:
     )
     if shown.returncode:
         return None
-    return Monitor.parse(yaml.safe_load(shown.stdout), where=f"{base}:{_relative(path)}")
+    return Monitor.parse(parsed_yaml(shown.stdout), where=f"{base}:{_relative(path)}")
 
 
 def _histories(path: Path, monitor: Monitor, store: Path | None) -> Sequence[tuple[str, History]]:

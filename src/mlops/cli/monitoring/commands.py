@@ -13,6 +13,7 @@ from mlops.cli.alerts.delivery import conclude, publish
 from mlops.cli.context import EnvironmentOption, JsonOption
 from mlops.cli.monitoring.compiling import compile_target
 from mlops.cli.monitoring.errors import explained
+from mlops.cli.monitoring.planning import plan
 from mlops.cli.output import Output, table
 from mlops.client import Home
 from mlops.errors import UsageError
@@ -40,6 +41,11 @@ def commands() -> typer.Typer:
     group.command("compile", epilog="Example: `mlops monitor compile --target spark --usecase classical`")(
         compile_target
     )
+    group.command(
+        "plan",
+        epilog="Example: `mlops monitor plan --monitor pipelines/classical/monitor.yaml "
+        "--baseline training.parquet --rows 1000`",
+    )(plan)
     group.command("schema", epilog="Example: `mlops monitor schema > monitor.schema.json`")(schema)
     return group
 
