@@ -32,7 +32,7 @@ def test_every_command_has_help(path: list[str], capsys: pytest.CaptureFixture[s
     assert run([*path, "--help"]) == 0
     text = capsys.readouterr().out
     assert "Usage: mlops" in text
-    is_group = path in ([], ["local"], ["pipeline"], ["settings"], ["infra"], ["monitor"])
+    is_group = path in ([], ["local"], ["pipeline"], ["settings"], ["infra"], ["monitor"], ["ci"])
     assert is_group or "Example:" in text
     assert is_group or "--json" in text
 
