@@ -73,7 +73,9 @@ def report(
 def plan(
     stack: StackArgument,
     out: Annotated[Path, typer.Option(help="Folder for preview.json and preview.md.")] = Path("plan"),
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the cloud what is there.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh/--no-refresh", help="Ask the cloud what is there.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Preview a stack with Pulumi, and write what a reviewer has to see."""
