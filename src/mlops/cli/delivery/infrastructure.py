@@ -140,15 +140,13 @@ def drift_issues(
     run, client = this_run(), github()
     found: dict[str, Any] = {}
     missing = []
+    previews = _previews(folder)
     for stack in names_from(stacks, "--stacks"):
-        file = next(iter(sorted(folder.glob(f"*{stack}/preview.json"))), None)
-        if file is None:
+        if stack not in previews:
             # What could not be looked at may have drifted: its issue stays as it is.
             missing.append(stack)
             continue
-        content = read_json(file)
-        if not isinstance(content, dict) or content.get("stack") != stack:
-            raise DataError("This is no preview of the stack.", where=str(file), expected=f"stack {stack}")
+        file, content = previews[stack]
         told = (file.parent / "preview.md").read_text(encoding="utf-8")
         text = f"{told}\nSeen by [this run]({run.url}). " + _WHAT_NOW if content["operations"] else None
         title = f"Infrastructure of {stack} is not what the program says"
@@ -170,6 +168,17 @@ _WHAT_NOW = (
     "Somebody changed it outside of the program, or the program is not deployed. Run `infra-deploy` to put "
     "back what the program says, or take the change into the program by a pull request."
 )
+
+
+def _previews(folder: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Return each stack's preview below a folder, and the file that it is in."""
+    found = {}
+    for file in sorted(folder.rglob("preview.json")):
+        content = read_json(file)
+        if not isinstance(content, dict) or not {"stack", "operations"} <= set(content):
+            raise DataError("This is no preview.", where=str(file), expected="what `mlops ci plan` writes")
+        found[str(content["stack"])] = (file, content)
+    return found
 
 
 def _stack(name: str) -> PulumiStack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,19 +75,23 @@ def _report(
 
 def _at_risk(found: StackDiff) -> tuple[str, ...]:
     return tuple(
-        f"{short} {one.known_as or one.name}"
+        f"{short} {one.name}"
         for one in found.changes
         if one.kind in {"replace", "delete"} and (short := one.type.removeprefix("azure-native:")) in DATA
     )
 
 
 def _cost_changes(old: Sequence[Line], new: Sequence[Line]) -> tuple[CostChange, ...]:
-    before, after = ({line.item: line.amount for line in lines} for lines in (old, new))
-    return tuple(
-        CostChange(item, before.get(item), after.get(item))
-        for item in dict.fromkeys([*before, *after])
-        if before.get(item) != after.get(item)
-    )
+    # Three machines instead of two are the same line of the bill.
+    before, after = ({re.sub(r"\d+", "#", line.item): line for line in lines} for lines in (old, new))
+    changes = []
+    for key in dict.fromkeys([*before, *after]):
+        was, becomes = before.get(key), after.get(key)
+        amounts = [line.amount if line else None for line in (was, becomes)]
+        if amounts[0] != amounts[1]:
+            name = becomes.item if becomes else key.replace("#", "0")
+            changes.append(CostChange(name, *amounts))
+    return tuple(changes)
 
 
 def _base_bills(base: str, root: Path) -> Bills | ProjectError:
