@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -30,8 +32,13 @@ _Loader.add_implicit_resolver(
 
 def load(path: Path) -> dict[str, Any]:
     """Read a workflow or an action."""
-    content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    assert isinstance(content, dict), path
+    return deepcopy(_parsed(path.read_text(encoding="utf-8")))
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    content = yaml.load(text, Loader=_Loader)
+    assert isinstance(content, dict)
     return content
 
 

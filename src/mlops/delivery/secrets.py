@@ -53,7 +53,8 @@ _SHAPES: Final = {
     ),
 }
 _PATTERNS: Final = tuple((name, re.compile(shape)) for name, shape in _SHAPES.items())
-_EMAIL: Final = re.compile(r"\b[\w.+-]+@(?P<domain>[\w-]+(?:\.[\w-]+)+)\b")
+# `git@host:…` is how a repository is named, and nobody's address.
+_EMAIL: Final = re.compile(r"\b(?!git@)[\w.+-]+@(?P<domain>[\w-]+(?:\.[\w-]+)+)\b")
 # Reserved for examples by RFC 2606, and where GitHub's own bots write from.
 _PUBLIC_DOMAINS: Final = ("example.com", "example.org", "example.net", "users.noreply.github.com")
 _LARGEST_FILE: Final = 5 * 1024 * 1024

@@ -47,6 +47,7 @@ function evaluate({ evaluate: expression, contexts, status, hashFiles }) {
 }
 
 let validator;
+let revision = 0;
 async function validateFile({ validate, files, actions }) {
   validator ??= { ...(await import("@actions/languageservice")), ...(await import("vscode-languageserver-textdocument")) };
   const fileProvider = { getFileContent: async (reference) => {
@@ -55,7 +56,8 @@ async function validateFile({ validate, files, actions }) {
     return { name: path, content: files[path] };
   } };
   const actionsMetadataProvider = { fetchActionMetadata: async (action) => actions[`${action.owner}/${action.name}`.toLowerCase()] };
-  const text = validator.TextDocument.create(`file:///${validate}`, "yaml", 1, files[validate]);
+  // What was found is kept by address, so each text gets one of its own.
+  const text = validator.TextDocument.create(`file:///${++revision}/${validate}`, "yaml", 1, files[validate]);
   const found = await validator.validate(text, { fileProvider, actionsMetadataProvider });
   return { findings: found.map((one) => ({ line: one.range.start.line + 1, message: one.message, severity: one.severity ?? 1 })) };
 }

@@ -105,9 +105,9 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Deploy exactly what was approved. Exit code 1 when it is not that any more, or does not settle."""
-    run, output, target = this_run(), Output(as_json), _stack(stack)
+    run, output, seen_at, target = this_run(), Output(as_json), _time(planned_at), _stack(stack)
     fresh = _previewed(target, refresh=False)
-    why = preview.refusal(approved, _time(planned_at), fresh, oldest=timedelta(hours=oldest_hours))
+    why = preview.refusal(approved, seen_at, fresh, oldest=timedelta(hours=oldest_hours))
     if why is not None:
         run.add_summary(f"### Not deployed: `{stack}`\n\n{why}.\n\n{preview.to_markdown(fresh, title='Now')}")
         output.result({"stack": stack, "deployed": False, "reason": why}, f"not deployed: {why}")
