@@ -50,6 +50,7 @@ def make_repository(folder: Path) -> Path:
     usecase.mkdir(parents=True)
     shutil.copy(ROOT / "pipelines/classical/usecase.yaml", usecase)
     (usecase / "monitor.yaml").write_text(_MONITOR)
+    (usecase / "monitor_test.yaml").write_text("tests: []\n")
     (folder / ".gitignore").write_text(".venv/\nreport/\nreports/\nalerts/\npreviews/\n*.json\n")
     _git(folder, "init", "--quiet", "--initial-branch", "main")
     _commit(folder, "first")

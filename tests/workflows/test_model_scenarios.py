@@ -79,12 +79,20 @@ def test_model_that_the_gate_refuses_is_told_and_shuts_the_gate(bench: Bench) ->
 def test_label_trains_in_azure_as_the_environment_dev(bench: Bench) -> None:
     bench.change(MODEL, "# more\n")
     bench.answer(*trains())
-    bench.environments["dev"] = bench.environment("deploy-dev")
+    bench.environments["dev"] = bench.environment("deploy-dev", branches=("main", "refs/pull/*/merge"))
     run = bench.pull_request("ml-pr", action="labeled", labels=["run:azureml"])
     assert run.identities() == {"azureml (classical)": "deploy-dev"}
     assert bench.called("mlops train")[-1] == "mlops train --usecase classical --env dev --json"
     (comment,) = bench.api.comments[7]
     assert "## Model: `classical` in `dev`" in comment["body"]
+
+
+def test_label_is_no_way_around_the_branches_of_an_environment(bench: Bench) -> None:
+    bench.change(MODEL, "# more\n")
+    bench.answer(*trains())
+    run = bench.pull_request("ml-pr", action="labeled", labels=["run:azureml"])
+    assert run.job("azureml (classical)").result == run.job("gate").result == "failure"
+    assert run.identities() == {}
 
 
 def test_label_on_a_fork_trains_nothing_in_azure(bench: Bench) -> None:
@@ -99,8 +107,8 @@ def test_label_on_a_fork_trains_nothing_in_azure(bench: Bench) -> None:
 def test_changed_alert_rules_are_tested_and_compared(bench: Bench) -> None:
     bench.change("pipelines/classical/monitor.yaml", "rules: []\n")
     bench.answer(
-        command("alerts", "test", to_come=True),
-        command("alerts", "diff", stdout="## Alert rules\n\n3 alerts instead of 5.\n", to_come=True),
+        command("alerts", "test"),
+        command("alerts", "diff", stdout="## Alert rules\n\n3 alerts instead of 5.\n"),
     )
     run = bench.pull_request("ml-pr")
     assert run.ran() == {"changes", "alert-rules", "comment", "gate"}
@@ -109,7 +117,7 @@ def test_changed_alert_rules_are_tested_and_compared(bench: Bench) -> None:
 
 def test_alert_rules_whose_test_fails_shut_the_gate(bench: Bench) -> None:
     bench.change("pipelines/classical/monitor.yaml", "rules: []\n")
-    bench.answer(command("alerts", "test", exit=1, to_come=True), command("alerts", "diff", to_come=True))
+    bench.answer(command("alerts", "test", exit=1), command("alerts", "diff"))
     assert bench.pull_request("ml-pr").job("gate").result == "failure"
 
 

@@ -82,8 +82,8 @@ def _run(arguments: list[str], tree: Any) -> int:
     for answer in answers:
         wanted = answer["arguments"]
         if arguments[: len(wanted)] == wanted:
-            # A group that another part of the project brings is held to its options from then on.
-            known = arguments[0] in tree.commands or not answer.get("to_come")
+            # What another part of the project brings is held to its options from then on.
+            known = not answer.get("to_come") or _exists(wanted, tree)
             refused = _parsed(arguments, tree) if known else ""
             if refused:
                 sys.stderr.write(refused)
@@ -91,6 +91,12 @@ def _run(arguments: list[str], tree: Any) -> int:
             sys.stdout.write(answer.get("stdout", ""))
             return int(answer.get("exit", 0))
     return application.run(arguments)
+
+
+def _exists(path: list[str], command: Any) -> bool:
+    for name in path:
+        command = getattr(command, "commands", {}).get(name)
+    return command is not None
 
 
 def _parsed(arguments: list[str], command: Any) -> str:

@@ -39,7 +39,7 @@ class Environment:
     meanwhile
         What happens while they think; it gets what the job needs, and may change it.
     branches
-        The branches that may deploy; None for all.
+        Patterns of the branches that may deploy; None for all.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,7 +157,8 @@ class _Workflow:
         made.environment = scope.text(job["environment"])
         environment = self.scenario.environments.get(made.environment, Environment())
         branch = self.scenario.ref.removeprefix("refs/heads/")
-        if environment.branches is not None and branch not in environment.branches:
+        allowed = environment.branches
+        if allowed is not None and not any(fnmatchcase(branch, one) for one in allowed):
             made.result = "failure"
         elif environment.approval == "waiting":
             made.result = "waiting"
