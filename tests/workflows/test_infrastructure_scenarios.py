@@ -204,6 +204,14 @@ def test_dispatch_deploys_one_stack_changed_or_not(bench: Bench) -> None:
     assert run.identities() == {"staging/preview": "plan-staging", "staging/apply": "deploy-staging"}
 
 
+def test_repair_asks_the_cloud_before_and_after(bench: Bench) -> None:
+    bench.machine.preview("dev", UPDATE)
+    inputs = {"stack": "dev", "repair": "true"}
+    run = bench.run("infra-deploy", "workflow_dispatch", inputs=inputs)
+    assert run.job("dev/apply").result == "success"
+    assert ["--refresh" in one for one in bench.called("pulumi")] == [True] * 4
+
+
 @pytest.mark.parametrize("inputs", [{"stack": "production"}, {}, {"stack": "dev", "force": "true"}], ids=str)
 def test_dispatch_with_bad_input_starts_nothing(bench: Bench, inputs: dict[str, str]) -> None:
     with pytest.raises(RefusedError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops.delivery.secrets import mask
 from mlops.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,10 +95,10 @@ class Run:
                 stream.write("".join(f"{name}={value}\n" for name, value in values.items()))
 
     def add_summary(self, text: str) -> None:
-        """Add text to the page that the run shows."""
+        """Add text to the page that the run shows, secrets masked."""
         if self.summary is not None:
             with self.summary.open("a", encoding="utf-8") as stream:
-                stream.write(text.rstrip("\n") + "\n\n")
+                stream.write(mask(text).rstrip("\n") + "\n\n")
 
 
 def _path(text: str | None) -> Path | None:

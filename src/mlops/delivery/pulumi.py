@@ -1,6 +1,7 @@
-"""The Pulumi command line, as the workflows use it: preview and up, never refresh.
+"""The Pulumi command line, as the workflows use it: preview and up.
 
-``preview --refresh`` compares with the cloud without writing what it sees into the state.
+``preview --refresh`` compares with the cloud without writing what it sees into the state, which
+``pulumi refresh`` would do.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class PulumiStack:
         UsageError
             Pulumi is not installed.
         """
-        text = self._run("preview", ["--json", *(["--refresh"] if refresh else [])])
+        text = self._run("preview", ["--json", *_refresh(refresh)])
         start = text.find("{")
         try:
             found = json.loads(text[start:]) if start >= 0 else None
@@ -78,15 +79,20 @@ class PulumiStack:
             )
         return found
 
-    def up(self) -> None:
+    def up(self, *, refresh: bool = False) -> None:
         """Carry out what the program says.
+
+        Parameters
+        ----------
+        refresh
+            Ask the cloud what is there first, so that what somebody changed there is put back.
 
         Raises
         ------
         DeploymentError
             Pulumi stopped; what it did so far is in the state, and running it again goes on from there.
         """
-        self._run("up", ["--yes", "--skip-preview"], show_output=True)
+        self._run("up", ["--yes", "--skip-preview", *_refresh(refresh)], show_output=True)
 
     def _run(self, verb: str, options: Sequence[str], *, show_output: bool = False) -> str:
         tool = shutil.which("pulumi")
@@ -122,6 +128,10 @@ class PulumiStack:
                 next_step="mend what it names, then run the job again: what was done is not done twice",
             )
         return text
+
+
+def _refresh(wanted: bool) -> list[str]:
+    return ["--refresh"] if wanted else []
 
 
 def _messages(text: str) -> str:

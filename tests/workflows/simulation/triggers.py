@@ -56,7 +56,7 @@ def dispatch_inputs(workflow: dict[str, Any], scenario: Scenario) -> dict[str, A
             raise RefusedError(f"the input {name} is required")
         if one.get("type") == "choice" and value not in one["options"]:
             raise RefusedError(f"the input {name} must be one of {one['options']}, not {value!r}")
-        values[name] = value
+        values[name] = value == "true" if one.get("type") == "boolean" else value
     return values
 
 

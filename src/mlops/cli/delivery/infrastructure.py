@@ -102,19 +102,22 @@ def apply(
     approved: Annotated[str, typer.Option(help="The digest that was approved.", metavar="DIGEST")],
     planned_at: Annotated[str, typer.Option(help="When that was previewed, as ISO 8601.", metavar="TIME")],
     oldest_hours: Annotated[int, typer.Option(min=1, help="An older approval counts no more.")] = 72,
+    refresh: Annotated[
+        bool, typer.Option("--refresh/--no-refresh", help="Put back what was changed in the cloud.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy exactly what was approved. Exit code 1 when it is not that any more, or does not settle."""
     run, output, seen_at, target = this_run(), Output(as_json), _time(planned_at), _stack(stack)
-    fresh = _previewed(target, refresh=False)
+    fresh = _previewed(target, refresh=refresh)
     why = preview.refusal(approved, seen_at, fresh, oldest=timedelta(hours=oldest_hours))
     if why is not None:
         run.add_summary(f"### Not deployed: `{stack}`\n\n{why}.\n\n{preview.to_markdown(fresh, title='Now')}")
         output.result({"stack": stack, "deployed": False, "reason": why}, f"not deployed: {why}")
         output.progress("next: run the workflow again, and approve what it previews then")
         raise typer.Exit(1)
-    target.up()
-    after = _previewed(target, refresh=False)
+    target.up(refresh=refresh)
+    after = _previewed(target, refresh=refresh)
     if after.operations:
         why = f"{len(after.operations)} operations are still planned after the deployment: it does not settle"
         run.add_summary(
@@ -165,8 +168,8 @@ def drift_issues(
 
 
 _WHAT_NOW = (
-    "Somebody changed it outside of the program, or the program is not deployed. Run `infra-deploy` to put "
-    "back what the program says, or take the change into the program by a pull request."
+    "Somebody changed it outside of the program, or the program is not deployed. Run `infra-deploy` "
+    "with `repair` to put back what the program says, or take the change into the program by a pull request."
 )
 
 
