@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +17,13 @@ from tests.workflows.simulation.scenario import REPOSITORY, Environment, Scenari
 from tests.workflows.simulation.simulator import Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.workflows.node_service import NodeService
     from tests.workflows.simulation.scenario import WorkflowRun
 
-__all__ = ["ALL_STACKS", "PASSED", "REFUSED", "Bench", "make_repository", "step"]
+__all__ = ["ALL_STACKS", "PASSED", "REFUSED", "Bench", "make_repository", "serving_commands", "step"]
 
 ALL_STACKS = ("shared", "dev", "staging", "prod")
 PASSED = (ROOT / "tests/workflows/data/trained_pass.json").read_text(encoding="utf-8")
@@ -55,6 +57,18 @@ def make_repository(folder: Path) -> Path:
     _git(folder, "init", "--quiet", "--initial-branch", "main")
     _commit(folder, "first")
     return folder
+
+
+@contextmanager
+def serving_commands(folder: Path) -> Iterator[Path]:
+    """Start a server that runs `mlops`, and yield its socket."""
+    socket = folder / "socket"
+    server = [sys.executable, "-m", "tests.workflows.simulation.command_server", str(socket)]
+    with subprocess.Popen(server, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield socket
+        process.terminate()
 
 
 def step(kind: str, name: str, *, type_: str = "storage:StorageAccount", **changes: Any) -> dict[str, Any]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workflows.bench import Bench, make_repository
+from tests.workflows.bench import Bench, make_repository, serving_commands
 from tests.workflows.node_service import ROOT, NodeService
 from tests.workflows.simulation.github_api import GitHubApi
 
@@ -28,13 +26,8 @@ def node() -> Iterator[NodeService]:
 @pytest.fixture(scope="session")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the socket of a server that runs `mlops`."""
-    socket = tmp_path_factory.mktemp("commands") / "socket"
-    server = [sys.executable, "-m", "tests.workflows.simulation.command_server", str(socket)]
-    with subprocess.Popen(server, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with serving_commands(tmp_path_factory.mktemp("commands")) as socket:
         yield socket
-        process.terminate()
 
 
 def copy_github(target: Path) -> Path:

@@ -60,6 +60,8 @@ class Machine:
     ----------
     answers
         Commands of `mlops` that are not carried out: ``{"arguments": [...], "stdout": ..., "exit": ...}``.
+    home
+        Of the embedded control plane; one that is not there by default.
     """
 
     workspace: Path
@@ -67,6 +69,7 @@ class Machine:
     socket: Path
     api_url: str
     answers: Sequence[Mapping[str, Any]] = ()
+    home: Path | None = None
     artifacts: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,7 +106,7 @@ class Machine:
             "HOME": str(self.folder / "home"),
             "LANG": "C.UTF-8",
             "CI": "true",
-            "MLOPS_HOME": str(self.folder / "mlops-home"),
+            "MLOPS_HOME": str(self.home or self.folder / "mlops-home"),
             "SIMULATION": str(self.folder),
             "SIMULATION_SOCKET": str(self.socket),
             "SIMULATED_IDENTITY": identity or "",
@@ -118,7 +121,7 @@ class Machine:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=60,
+            timeout=280,
         )
         return done.returncode, done.stdout
 
