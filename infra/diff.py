@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from infra.engine import ResourceState
 
-__all__ = ["Kind", "ResourceChange", "StackDiff", "compare", "diff"]
+__all__ = ["Kind", "ResourceChange", "StackDiff", "compare", "diff", "extract"]
 
 Kind = Literal["replace", "delete", "update", "create"]
 
@@ -91,7 +91,7 @@ def diff(stack: str, base: str, *, root: Path = ROOT) -> StackDiff:
     program = program_of(stack)
     with tempfile.TemporaryDirectory(prefix="mlops-base-") as folder, ThreadPoolExecutor(1) as pool:
         checkout = Path(folder)
-        _extract(base, root, checkout)
+        extract(base, root, checkout)
         head = pool.submit(render, stack, root=root)
         exists = (checkout / program.folder / "Pulumi.yaml").is_file()
         old = render(stack, root=checkout).resources if exists else ()
@@ -100,7 +100,7 @@ def diff(stack: str, base: str, *, root: Path = ROOT) -> StackDiff:
     return StackDiff(stack, base, found, unchanged)
 
 
-def _extract(revision: str, root: Path, target: Path) -> None:
+def extract(revision: str, root: Path, target: Path) -> None:
     """Write the files of a revision below `target`, without touching the repository's own checkout."""
     command = ["git", "-C", str(root), "archive", "--format=tar", "--end-of-options", revision]
     done = subprocess.run(command, capture_output=True, check=False)

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
     from mlops.settings import Environment
 
-__all__ = ["Line", "PriceSheet", "cost_table", "environment_costs", "load_prices", "platform_costs"]
+__all__ = [
+    "Line",
+    "PriceSheet",
+    "cost_table",
+    "environment_costs",
+    "load_prices",
+    "platform_costs",
+    "stack_bills",
+]
 
 
 class Assumed(Section):
@@ -154,14 +162,18 @@ def cost_table(bills: Mapping[str, list[Line]], sheet: PriceSheet) -> str:
     return "\n".join(rows)
 
 
-def bills(root: Path = ROOT) -> str:
-    """Return the table of all stacks as they are set in `root`."""
-    sheet = load_prices(root)
+def stack_bills(sheet: PriceSheet, root: Path = ROOT) -> dict[str, list[Line]]:
+    """Return the bill of each stack as it is set in `root`."""
     environments = {name: item.environment for name, item in load_together(root).items()}
     zones = zones_for(monitor=environments["prod"].platform.private_link_scope)
     table = {"shared": platform_costs(environments["prod"], sheet, zones=len(zones))}
-    table |= {name: environment_costs(item, sheet) for name, item in environments.items()}
-    return cost_table(table, sheet)
+    return table | {name: environment_costs(item, sheet) for name, item in environments.items()}
+
+
+def bills(root: Path = ROOT) -> str:
+    """Return the table of all stacks as they are set in `root`."""
+    sheet = load_prices(root)
+    return cost_table(stack_bills(sheet, root), sheet)
 
 
 if __name__ == "__main__":

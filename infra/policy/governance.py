@@ -11,7 +11,7 @@ from infra.policy.check import ResourceCheck, StackCheck, Subject, at, requires
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["CHECKS", "STACK_CHECKS"]
+__all__ = ["CHECKS", "DATA", "STACK_CHECKS"]
 
 _ROLE: Final = ("authorization:RoleAssignment",)
 _FEDERATED: Final = ("managedidentity:FederatedIdentityCredential",)
@@ -24,7 +24,7 @@ _TOO_MUCH: Final = {
 _RBAC_ADMINISTRATOR: Final = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"
 _TAGS: Final = ("project", "environment", "owner")
 # What holds data or cannot be made again with the same content.
-_DATA: Final = (
+DATA: Final = (
     "containerregistry:Registry",
     "keyvault:Vault",
     "machinelearningservices:Registry",
@@ -125,7 +125,7 @@ CHECKS: Final = (
         "high",
         "Set the option protect.",
         "infra/README.md: deleting on purpose takes two deployments",
-        _DATA,
+        DATA,
         _unprotected,
         "protected-data",
     ),

@@ -8,12 +8,16 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from tests.workflows.bench import Bench, make_repository, serving_commands
+from tests.workflows.node_service import NodeService
+from tests.workflows.simulation.github_api import GitHubApi
 from usecases.classical import sample
 
 pytestmark = pytest.mark.e2e
@@ -60,6 +64,23 @@ def test_the_gate_refuses_a_worse_model_and_the_champion_keeps_serving(mlops: An
     error = mlops("register", "--job", refused["job"], code=2).stderr
     assert "gate refused the model" in error
     assert json.loads(mlops("deploy", "--json").stdout)["status"] == "unchanged"
+
+
+def test_the_workflow_of_a_pull_request_trains_here_and_comments(
+    mlops: Any, champion: str, tmp_path: Path
+) -> None:
+    with closing(NodeService()) as node, GitHubApi() as api, serving_commands(tmp_path) as socket_path:
+        repository = make_repository(tmp_path / "repository")
+        bench = Bench.build(node, api, repository, tmp_path, socket_path)
+        bench.machine.home = mlops.home
+        bench.change("src/usecases/classical/model.py", "# more\n")
+        # Its model is the champion that serves here already.
+        bench.answer({"arguments": ["ci", "champion"]})
+        run = bench.pull_request("ml-pr")
+    assert run.job("train (classical)").result == run.job("gate").result == "success"
+    (comment,) = api.comments[7]
+    assert "The gate **passes** it" in comment["body"]
+    assert "Slices against the champion" in comment["body"]
 
 
 def drop(frame: pd.DataFrame) -> pd.DataFrame:

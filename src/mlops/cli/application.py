@@ -30,7 +30,18 @@ _NEXT_STEPS: Final = {
 
 def application() -> typer.Typer:
     """Return the whole command line."""
-    from mlops.cli import alerts, demo, infra, local, model, monitoring, pipeline, serving, settings_command
+    from mlops.cli import (
+        alerts,
+        delivery,
+        demo,
+        infra,
+        local,
+        model,
+        monitoring,
+        pipeline,
+        serving,
+        settings_command,
+    )
 
     app = typer.Typer(
         name="mlops",
@@ -45,6 +56,7 @@ def application() -> typer.Typer:
         module.add_commands(app)
     for name, module in (
         ("alerts", alerts),
+        ("ci", delivery),
         ("infra", infra),
         ("local", local),
         ("monitor", monitoring),

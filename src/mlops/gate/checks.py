@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -160,7 +160,15 @@ def _judged(
         f"(one-sided bounds {interval.lower:+.4f} and {interval.upper:+.4f}) on {rows} rows; "
         f"the upper bound must be {bound}"
     )
-    return Check(name, "pass" if interval.upper <= rule.margin else "fail", interval.upper, bound, detail)
+    comparison = {
+        "metric": rule.metric,
+        "estimate": interval.estimate,
+        "lower": interval.lower,
+        "upper": interval.upper,
+        "rows": rows,
+    }
+    status: Literal["pass", "fail"] = "pass" if interval.upper <= rule.margin else "fail"
+    return Check(name, status, interval.upper, bound, detail, comparison)
 
 
 def _groups(features: pd.DataFrame, usecase: UseCase) -> Iterator[tuple[str, Mask]]:

@@ -31,6 +31,9 @@ class Check:
         The number that was judged and the rule it was held to, such as ``<= 0.004``.
     detail
         One sentence for a person.
+    comparison
+        Against the champion: the `metric`, by how much it degrades (`estimate`), the one-sided bounds
+        `lower` and `upper`, and the number of `rows`.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Check:
     value: float | None
     bound: str | None
     detail: str
+    comparison: Mapping[str, str | float | int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values; a value that is no finite number becomes null."""
@@ -48,6 +52,7 @@ class Check:
             "value": value,
             "bound": self.bound,
             "detail": self.detail,
+            **({"comparison": dict(self.comparison)} if self.comparison else {}),
         }
 
 

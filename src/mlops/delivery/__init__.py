@@ -1,0 +1,1 @@
+"""What the workflows below ``.github/`` do, as tested code: the YAML only says when and as whom."""

@@ -1,0 +1,1 @@
+"""Runs workflows on this machine as GitHub would: its expressions, real shells, a loopback API, no Docker."""
