@@ -43,6 +43,27 @@ PLATFORM = {
     },
 }
 
+HUB = "/subscriptions/s/resourceGroups/hub/providers/Microsoft.Network/virtualNetworks/hub"
+BYO: dict[str, Any] = {
+    "network": {
+        "profile": "byo",
+        "address_space": "10.80.0.0/22",
+        "subnets": {
+            "private_endpoints": "10.80.0.0/24",
+            "runners": "10.80.1.0/24",
+            "training": "10.80.2.0/24",
+        },
+        "hub": {"virtual_network_id": HUB, "address_spaces": ["10.0.0.0/16"]},
+    },
+    "images": {"sku": "Premium"},
+}
+CUSTOMER_KEY = {"encryption": {"keys": "customer"}}
+SCOPED = {"platform": {"private_link_scope": True}}
+
+
+def of(graph: dict[str, ResourceState], kind: str) -> dict[str, Any]:
+    return {item.name: item.inputs for key, item in graph.items() if key.startswith(f"{kind}::")}
+
 
 class _Azure(mocks.Mocks):
     """Answers with the ids and outputs of the engine's stand-in for Azure."""
