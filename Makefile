@@ -16,7 +16,7 @@ export UV_NO_PROGRESS := 1
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: setup ## run the whole loop on this machine (USECASE=classical)
@@ -29,6 +29,10 @@ test: setup .venv-scanning/.ready ## run every test, unit and end to end
 .PHONY: unit
 unit: setup ## run the fast tests alone
 	@$(BIN)/pytest -m "not e2e and not browser"
+
+.PHONY: end-to-end
+end-to-end: setup .venv-scanning/.ready ## run the others
+	@$(BIN)/pytest -m "e2e or browser"
 
 .PHONY: lint
 lint: setup ## run the linters, the type checker and the validators
