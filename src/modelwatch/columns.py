@@ -174,7 +174,13 @@ def null_positions(array: pa.Array) -> IntArray:
     bitmap = np.frombuffer(array.buffers()[0], dtype=np.uint8)[offset // 8 : (offset + size + 7) // 8]
     holed = np.flatnonzero(bitmap != 0xFF)
     bits = np.flatnonzero(np.unpackbits(~bitmap[holed], bitorder="little").view(np.bool_))
-    positions: IntArray = holed[bits >> 3] * 8 + (bits & 7) - offset % 8
+    positions: IntArray = holed.take(bits >> 3)
+    positions <<= 3
+    bits &= 7
+    positions += bits
+    if not offset % 8 and (not positions.size or positions[-1] < size):
+        return positions
+    positions -= offset % 8
     return positions[(positions >= 0) & (positions < size)]
 
 
