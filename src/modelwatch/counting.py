@@ -15,14 +15,12 @@ import numpy as np
 from modelwatch.cells import FIRST_ROUNDED_SHIFT, LAST_SHIFT, LIMIT, Cells, keys_of
 
 if TYPE_CHECKING:
-    from modelwatch.arrays import AnyArray, BoolArray, FloatArray, IntArray
+    from modelwatch.arrays import BoolArray, FloatArray, IntArray
     from modelwatch.scratch import Scratch
 
 # Rows collected before counting: below this, the fixed cost of a table outweighs the rows.
 BLOCK = 1 << 16
 SAMPLE = 1 << 15
-# Rows counted at once: their positions in the table take a quarter of a megabyte.
-CACHED = 1 << 15
 INTEGER_WINDOW = 1 << 16
 # Integers that a double holds exactly lie between minus this and this.
 EXACT_INTEGERS = 1 << 53
@@ -134,7 +132,7 @@ class NumberCounter:
                 # NaN and infinities are not between the extremes of the finite values.
                 return False
         # The upper half of a little-endian float32 is the number shifted by `HALF` already.
-        self._tally(table, rounded.view("<u2")[1::2] if drop == HALF else codes)
+        self._scratch.tally(table, rounded.view("<u2")[1::2] if drop == HALF else codes)
         if base:
             if nulls is not None:
                 table[base - self._base] -= nulls.size
@@ -143,15 +141,6 @@ class NumberCounter:
         if np.count_nonzero(table) > LIMIT:
             self._flush()
         return True
-
-    def _tally(self, table: IntArray, codes: AnyArray) -> None:
-        """Count each code, so many at a time as leave the cache some room."""
-        index = self._scratch.index(min(codes.size, CACHED))
-        for begin in range(0, codes.size, CACHED):
-            part = codes[begin : begin + CACHED]
-            held = index[: part.size]
-            held[:] = part
-            np.add.at(table, held, 1)
 
     def _table_of(self, base: int, size: int) -> IntArray:
         """Return the table, grown to hold codes from ``base`` to ``base + size``."""

@@ -68,6 +68,8 @@ class ColumnScanner:
 
     def add(self, array: pa.Array, bounds: Bounds | None = None) -> None:
         """Count one array; ``bounds``, where known, spare a pass over its values."""
+        if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
+            array = array.dictionary_decode()
         self._rows += len(array)
         self._missing += array.null_count
         arrived = kind_of(array.type)
