@@ -75,6 +75,13 @@ def _summed(keys: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
     return keys[first], np.add.reduceat(counts, first)
 
 
+def counted(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the distinct ones of ``keys``, ascending, and how often each occurs."""
+    ordered = np.sort(keys)
+    first = np.flatnonzero(np.concatenate([ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1]]))
+    return ordered[first], np.diff(first, append=ordered.size)
+
+
 def _bit_lengths(numbers: IntArray) -> IntArray:
     """Return how many bits each number takes; halves of 32 bits are exact in the doubles that tell."""
     upper, lower = numbers >> 32, numbers & 0xFFFF_FFFF
@@ -148,8 +155,7 @@ class Cells:
         """
         keys = keys_of(np.ascontiguousarray(values, dtype=np.float64), 0)
         if counts is None:
-            keys, counted = np.unique(keys, return_counts=True)
-            return cls(0, keys, counted.astype(np.int64, copy=False)).within(limit)
+            return cls(0, *counted(keys)).within(limit)
         order = np.argsort(keys, kind="stable")
         return cls(0, *_summed(keys[order], np.asarray(counts, dtype=np.int64)[order])).within(limit)
 

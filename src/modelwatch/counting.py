@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelwatch.cells import FIRST_ROUNDED_SHIFT, LAST_SHIFT, LIMIT, Cells, keys_of
+from modelwatch.cells import FIRST_ROUNDED_SHIFT, LAST_SHIFT, LIMIT, Cells, counted, keys_of
 
 if TYPE_CHECKING:
     from modelwatch.arrays import BoolArray, FloatArray, IntArray
@@ -202,8 +202,7 @@ class NumberCounter:
             held = np.flatnonzero(counts)
             found = Cells(self._shift, held + low, counts[held])
         else:
-            keys, counts = np.unique(keys, return_counts=True)
-            found = Cells(self._shift, keys, counts)
+            found = Cells(self._shift, *counted(keys))
         self._merge(found)
 
     def _refine(self, numbers: FloatArray | IntArray) -> None:
