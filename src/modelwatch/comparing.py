@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelwatch import schema
 from modelwatch.azureml import feature_kind
-from modelwatch.contract import Role
+from modelwatch.column_contracts import Role
 from modelwatch.drift import measure_drift
 from modelwatch.hints import hint
 from modelwatch.judging import ALPHA, judge_all
@@ -31,8 +31,9 @@ from modelwatch.sides import sides_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from modelwatch.column_contracts import ColumnContract
     from modelwatch.column_profiles import ColumnProfile
-    from modelwatch.contract import ColumnContract, Contract
+    from modelwatch.contract import Contract
     from modelwatch.sides import Sides
 
 DRIFT_METRICS = tuple(name for name, entry in METRICS.items() if entry.family is Family.DRIFT)
@@ -108,9 +109,9 @@ def compare(
             ]
             continue
         found += _column(entries, column, production.columns[name], compared_as, definition, declared)
-    return judge_all(
-        [replace(one, segment=segment) for one in found], thresholds, alpha=alpha, method=correction
-    )
+    if segment is not None:
+        found = [replace(one, segment=segment) for one in found]
+    return judge_all(found, thresholds, alpha=alpha, method=correction)
 
 
 def _expected(baseline: Profile, production: Profile, contract: Contract | None) -> Profile:

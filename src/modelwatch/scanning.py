@@ -29,7 +29,7 @@ from modelwatch.counting import BLOCK, NumberCounter
 
 if TYPE_CHECKING:
     from modelwatch.arrays import FloatArray, IntArray
-    from modelwatch.contract import ColumnContract
+    from modelwatch.column_contracts import ColumnContract
     from modelwatch.scratch import Scratch
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelwatch import robust
+from modelwatch import buckets
 from modelwatch.bins import quantile_bins
 from modelwatch.cells import align
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
@@ -71,7 +71,7 @@ class Shifts:
     def _categorical(cls, column: CategoricalDistribution) -> Shifts | None:
         if column.identifier_like or not column.n:
             return None
-        buckets = robust.category_buckets(column, column)
+        buckets = buckets.category_buckets(column, column)
         counts = buckets.baseline.astype(np.float64)
         table = np.array(sorted(column.counts.values(), reverse=True), dtype=np.float64)
         nulls = float(column.missing)
