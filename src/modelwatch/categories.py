@@ -106,7 +106,7 @@ class CategoryCounter:
         self._scratch.tally(counts, _codes(encoded, self._scratch))
         if encoded.null_count:
             counts[0] -= encoded.null_count
-        self._waiting.append((names.cast(pa.string()), counts))
+        self._waiting.append((names if pa.types.is_string(names.type) else names.cast(pa.string()), counts))
         self._waiting_names += len(names)
         if self._waiting_names > 8 * LIMIT:
             self._settle()

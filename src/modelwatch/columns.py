@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modelwatch.errors import SourceError
 
@@ -121,6 +120,8 @@ def plain(array: pa.Array) -> pa.Array:
         return array
     if pa.types.is_uint64(array.type):
         # Beyond int64 a whole number is kept as the nearest double.
+        import pyarrow.compute as pc  # noqa: PLC0415  (data of the usual types do without)
+
         high = pc.max(array).as_py()
         return array.cast(pa.float64() if high is not None and high >= 1 << 63 else pa.int64(), safe=False)
     if is_integer(array.type):
@@ -218,6 +219,8 @@ def _moment(text: str) -> datetime | None:
 
 def parsed_numbers(array: pa.Array) -> tuple[pa.Array, int]:
     """Return the numbers that a text array spells (float64), and how many non-null texts spell none."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     spelled = pc.match_substring_regex(encoded.dictionary, NUMBER_PATTERN)
     # Arrow's own parser knows no leading plus and no spaces around.

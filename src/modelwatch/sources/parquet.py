@@ -11,7 +11,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modelwatch.columns import Bounds, Kind, kind_of
 from modelwatch.errors import SourceError
@@ -90,6 +89,8 @@ class ParquetSource:
         SourceError
             If there is no such column, or it holds no times.
         """
+        import pyarrow.compute as pc  # noqa: PLC0415
+
         if event_time not in self.schema.names:
             raise missing_event_time(event_time, self.schema.names)
         position = self._position(event_time)
