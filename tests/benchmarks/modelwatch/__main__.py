@@ -129,7 +129,8 @@ def exactness(folder: Path) -> None:
         "T5",
         "worst error: KS <= 1e-4, W1 <= 5e-5 of the spread, buckets and chi-squared exact",
         f"KS {found.kolmogorov_smirnov:.1e}, W1 {found.wasserstein:.1e}, buckets {found.buckets:.1e}, "
-        f"chi-squared {found.chi_squared:.1e}; {found.counts} wrong counts, {found.beyond_bounds} beyond a bound",
+        f"chi-squared {found.chi_squared:.1e}; {found.counts} wrong counts, "
+        f"{found.beyond_bounds} beyond a bound",
     )
     show(
         "T6",

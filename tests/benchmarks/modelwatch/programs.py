@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,10 @@ def exact(folder: Path) -> None:
 def evidently(folder: Path) -> None:
     """Run Evidently's default drift preset: one metric a column."""
     import pandas as pd
-    from evidently import Report
-    from evidently.presets import DataDriftPreset
 
+    report, presets = import_module("evidently"), import_module("evidently.presets")
     one, two = (pd.read_parquet(folder / f"{side}.parquet") for side in ("baseline", "production"))
-    Report([DataDriftPreset()]).run(two, one)
+    report.Report([presets.DataDriftPreset()]).run(two, one)
 
 
 def window(folder: Path) -> None:
