@@ -50,7 +50,7 @@ format: setup ## rewrite the code in the one format
 .PHONY: bench
 bench: setup ## measure: serving against the bare inference server, monitoring against its peers
 	@$(BIN)/python -m tests.benchmarks.serving
-	@$(BIN)/pytest tests/benchmarks/modelwatch
+	@$(BIN)/python -m tests.benchmarks.modelwatch
 
 .PHONY: setup
 setup: .venv/.ready .venv-serving/.ready .venv/node/.ready ## create both virtual environments (once)

@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from modelwatch.column_contracts import ColumnContract, Role
     from modelwatch.column_profiles import ColumnProfile
     from modelwatch.comparing import compare
-    from modelwatch.contract import ColumnContract, Contract, Role
+    from modelwatch.contract import Contract
     from modelwatch.measuring import measure
     from modelwatch.metrics import AZUREML, METRICS, ROBUST
     from modelwatch.monitor import Monitor
@@ -26,12 +27,12 @@ _HOMES = {
     "AZUREML": "metrics",
     "METRICS": "metrics",
     "ROBUST": "metrics",
-    "ColumnContract": "contract",
+    "ColumnContract": "column_contracts",
     "ColumnProfile": "column_profiles",
     "Contract": "contract",
     "Measurement": "results",
     "Profile": "profiles",
-    "Role": "contract",
+    "Role": "column_contracts",
     "Status": "results",
     "compare": "comparing",
     "measure": "measuring",

@@ -14,14 +14,14 @@ import numpy as np
 
 from modelwatch import distances, evidence
 from modelwatch.bins import BinnedCounts, count_between, equal_width_edges
-from modelwatch.empirical import kolmogorov_smirnov, wasserstein
+from modelwatch.empirical import wasserstein
 from modelwatch.metrics import AZUREML, CATEGORICAL, NUMERICAL
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
     from modelwatch.arrays import AnyArray, FloatArray
-    from modelwatch.cells import AlignedCells
     from modelwatch.distributions import CategoricalDistribution, NumericDistribution
+    from modelwatch.sides import CategoricalSides, NumericSides
 
 LAPLACE = 1.0
 SMALLEST_SCALE = 0.001
@@ -38,14 +38,13 @@ def feature_kind(distinct: int, rows: int, *, integer: bool) -> str:
     return CATEGORICAL if integer and rows and distinct / rows < CATEGORICAL_BELOW else NUMERICAL
 
 
-def numeric(
-    metric: str, baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells
-) -> Measurement:
-    """Measure drift of a number column; both sides hold at least one finite value, ``pair`` aligns them."""
+def numeric(metric: str, sides: NumericSides) -> Measurement:
+    """Measure drift of a number column; both sides hold at least one finite value."""
+    baseline, production = sides.baseline, sides.production
     if metric == "normalized_wasserstein_distance":
-        return _normalized_wasserstein(metric, baseline, production, pair)
+        return _normalized_wasserstein(metric, sides)
     if metric == "two_sample_kolmogorov_smirnov_test":
-        return _kolmogorov_smirnov(metric, baseline, production, pair)
+        return _kolmogorov_smirnov(metric, sides)
     low = min(_known(baseline.minimum), _known(production.minimum))
     high = max(_known(baseline.maximum), _known(production.maximum))
     edges = equal_width_edges(low, high, min(baseline.n, production.n))
@@ -58,10 +57,9 @@ def numeric(
     return _result(metric, baseline, production, value, bound=_psi_bound(b, p, value))
 
 
-def categorical(
-    metric: str, baseline: CategoricalDistribution, production: CategoricalDistribution
-) -> Measurement:
+def categorical(metric: str, sides: CategoricalSides) -> Measurement:
     """Measure drift of a column of categories over the union of both sides' categories."""
+    baseline, production = sides.baseline, sides.production
     names = sorted({*baseline.counts, *production.counts})
     b = np.array([baseline.counts.get(name, 0) for name in names], dtype=np.float64)
     p = np.array([production.counts.get(name, 0) for name in names], dtype=np.float64)
@@ -77,10 +75,9 @@ def categorical(
     return _result(metric, baseline, production, test.p_value, p_value=test.p_value, statistic=test.statistic)
 
 
-def _normalized_wasserstein(
-    metric: str, baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells
-) -> Measurement:
-    distance, doubt = wasserstein(pair)
+def _normalized_wasserstein(metric: str, sides: NumericSides) -> Measurement:
+    baseline, production = sides.baseline, sides.production
+    distance, doubt = wasserstein(sides.pair)
     deviation = baseline.standard_deviation(ddof=1)
     scale = max(deviation, SMALLEST_SCALE)
     value = distance / scale
@@ -88,13 +85,12 @@ def _normalized_wasserstein(
     return _result(metric, baseline, production, value, bound=bound)
 
 
-def _kolmogorov_smirnov(
-    metric: str, baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells
-) -> Measurement:
+def _kolmogorov_smirnov(metric: str, sides: NumericSides) -> Measurement:
+    baseline, production = sides.baseline, sides.production
     if max(baseline.n, production.n) >= KS_REFUSED_FROM:
         note = f"Azure ML refuses this test from {KS_REFUSED_FROM} rows on; robust/v1 has no such limit"
         return _result(metric, baseline, production, None, status=Status.ERROR, note=note)
-    statistic, p_value, bound = kolmogorov_smirnov(pair)
+    statistic, p_value, bound = sides.kolmogorov_smirnov
     return _result(metric, baseline, production, p_value, p_value=p_value, statistic=statistic, bound=bound)
 
 

@@ -100,7 +100,7 @@ def quantile_bins(pair: AlignedCells, bins: int = QUANTILE_BINS) -> QuantileBins
         if atom < keys.size:
             starts += [int(keys[atom]), int(keys[atom]) + 1]
         begin = atom + 1
-    unique = np.unique(np.array(starts, dtype=np.int64))
+    unique = np.array(sorted(set(starts)), dtype=np.int64)
     return QuantileBins(pair.shift, unique, edges_of(unique, pair.shift)[0])
 
 
@@ -115,5 +115,5 @@ def _cuts(keys: IntArray, counts: IntArray, target: float) -> list[int]:
     previous = np.where(after > 0, cumulative[np.maximum(after - 1, 0)], 0)
     nearer_after = np.abs(cumulative[after] - wanted) <= np.abs(wanted - previous)
     last = np.where(nearer_after, after, after - 1)
-    begins: list[int] = keys[np.unique(last[(last >= 0) & (last < keys.size - 1)]) + 1].tolist()
-    return begins
+    begins = sorted({position + 1 for position in last.tolist() if 0 <= position < keys.size - 1})
+    return [int(keys[position]) for position in begins]

@@ -101,16 +101,12 @@ class CategoryCounter:
     def add(self, array: pa.Array) -> None:
         """Count a string array, plain or dictionary-encoded; nulls are passed over."""
         encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
-        codes, names = encoded.indices, encoded.dictionary
-        index = self._scratch.index(len(codes))
-        if pa.types.is_int32(codes.type):
-            index[:] = np.frombuffer(codes.buffers()[1], dtype=np.int32)[codes.offset :][: len(codes)]
-        else:
-            index[:] = codes.fill_null(0).to_numpy(zero_copy_only=False)
-        if codes.null_count:
-            index[null_positions(codes)] = len(names)
-        counts = np.bincount(index, minlength=len(names) + 1)[: len(names)]
-        self._waiting.append((names.cast(pa.string()), counts))
+        names = encoded.dictionary
+        counts = np.zeros(len(names), dtype=np.int64)
+        self._scratch.tally(counts, _codes(encoded, self._scratch))
+        if encoded.null_count:
+            counts[0] -= encoded.null_count
+        self._waiting.append((names if pa.types.is_string(names.type) else names.cast(pa.string()), counts))
         self._waiting_names += len(names)
         if self._waiting_names > 8 * LIMIT:
             self._settle()
@@ -127,30 +123,39 @@ class CategoryCounter:
         names = pa.concat_arrays([names for names, _ in self._waiting]).dictionary_encode()
         counts = np.concatenate([counts for _, counts in self._waiting])
         self._waiting, self._waiting_names = [], 0
-        # Sums of counts below 2**53 are exact in doubles.
-        codes = self._scratch.index(len(names))
-        codes[:] = np.frombuffer(names.indices.buffers()[1], dtype=np.int32)[: len(names)]
-        if names.indices.null_count:
-            codes[null_positions(names.indices)] = len(names.dictionary)
-        totals = np.bincount(codes, weights=counts, minlength=len(names.dictionary) + 1).astype(np.int64)
-        self._add(names.dictionary, totals[: len(names.dictionary)])
+        totals = np.zeros(len(names.dictionary), dtype=np.int64)
+        np.add.at(totals, _codes(names, self._scratch), counts)
+        self._add(names.dictionary, totals)
 
     def _add(self, names: pa.Array, counts: IntArray) -> None:
+        raw = names.to_pylist()
+        texts = raw if max(map(len, raw), default=0) <= LONGEST else [_shortened(name) for name in raw]
         if self._horizon is not None:
-            texts = np.array([_shortened(name) for name in names.to_pylist()], dtype=object)
             near = hashes(texts) <= self._horizon
             self._overflow += int(counts[~near].sum())
-            pairs = zip(texts[near].tolist(), counts[near].tolist(), strict=True)
-        else:
-            pairs = zip(names.to_pylist(), counts.tolist(), strict=True)
-        for raw, rows in pairs:
+            texts, counts = [texts[position] for position in np.flatnonzero(near)], counts[near]
+        known = self._counts
+        for name, rows in zip(texts, counts.tolist(), strict=True):
             if rows:
-                name = raw if len(raw) <= LONGEST else _shortened(raw)
-                self._counts[name] = self._counts.get(name, 0) + rows
+                known[name] = known.get(name, 0) + rows
         if len(self._counts) > 2 * LIMIT:
             kept = bounded(self._counts, self._overflow)
             self._counts, self._overflow = dict(kept.counts), kept.overflow
             self._horizon = int(hashes(list(self._counts)).max())
+
+
+def _codes(array: pa.DictionaryArray, scratch: Scratch) -> AnyArray:
+    """Return the position of each row's value in the dictionary; for a null that of the first."""
+    indices = array.indices
+    if not pa.types.is_int32(indices.type):
+        indices = indices.cast(pa.int32())
+    codes = np.frombuffer(indices.buffers()[1], dtype=np.int32)[indices.offset :][: len(indices)]
+    if not indices.null_count:
+        return codes
+    held = scratch.code(len(indices))
+    held[:] = codes
+    held[null_positions(indices)] = 0
+    return held
 
 
 def _shortened(name: str) -> str:

@@ -75,9 +75,36 @@ def _summed(keys: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
     return keys[first], np.add.reduceat(counts, first)
 
 
-def _occupied(keys: IntArray, shift: int, to: int) -> int:
-    cells = coarsened(keys, shift, to)
-    return 1 + int(np.count_nonzero(cells[1:] != cells[:-1]))
+def counted(keys: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the distinct ones of ``keys``, ascending, and how often each occurs."""
+    ordered = np.sort(keys)
+    first = np.flatnonzero(np.concatenate([ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1]]))
+    return ordered[first], np.diff(first, append=ordered.size)
+
+
+def _bit_lengths(numbers: IntArray) -> IntArray:
+    """Return how many bits each number takes; halves of 32 bits are exact in the doubles that tell."""
+    upper, lower = numbers >> 32, numbers & 0xFFFF_FFFF
+    lengths = np.frexp(np.where(upper > 0, upper, lower).astype(np.float64))[1].astype(np.int64)
+    return lengths + np.where(upper > 0, 32, 0)
+
+
+def _occupied(keys: IntArray, shift: int, *, rounded: bool) -> IntArray:
+    """Return how many cells ``keys`` (ascending, all different) take at each coarser shift up to 64.
+
+    Neighbours share a cell from the shift on at which the highest bit is dropped in which they differ.
+    """
+    magnitude = np.abs(keys)
+    lost = 0 if rounded and shift < FIRST_ROUNDED_SHIFT else shift
+    if lost != shift:
+        magnitude = (magnitude << shift) + ROUNDING
+    one, two = magnitude[1:], magnitude[:-1]
+    # Only cell 0 knows no sign.
+    differ = np.where((keys[1:] < 0) == (keys[:-1] < 0), one ^ two, one | two)
+    lengths = _bit_lengths(differ) + np.where(differ > 0, lost, 0)
+    apart: IntArray = np.bincount(lengths, minlength=65)
+    cells: IntArray = 1 + apart.sum() - np.cumsum(apart)
+    return cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,8 +155,7 @@ class Cells:
         """
         keys = keys_of(np.ascontiguousarray(values, dtype=np.float64), 0)
         if counts is None:
-            keys, counted = np.unique(keys, return_counts=True)
-            return cls(0, keys, counted.astype(np.int64, copy=False)).within(limit)
+            return cls(0, *counted(keys)).within(limit)
         order = np.argsort(keys, kind="stable")
         return cls(0, *_summed(keys[order], np.asarray(counts, dtype=np.int64)[order])).within(limit)
 
@@ -148,14 +174,12 @@ class Cells:
         """Return the same counts at the smallest shift with at most ``limit`` occupied cells."""
         if limit is None or self.keys.size <= limit:
             return self
-        low, high = SHIFTS.index(self.shift), len(SHIFTS) - 1
-        while low < high:
-            middle = (low + high) // 2
-            if _occupied(self.keys, self.shift, SHIFTS[middle]) <= limit:
-                high = middle
-            else:
-                low = middle + 1
-        return self.at(SHIFTS[low])
+        occupied = _occupied(self.keys, self.shift, rounded=True)
+        if self.shift < FIRST_ROUNDED_SHIFT:
+            plain = _occupied(self.keys, self.shift, rounded=False)
+            occupied[:FIRST_ROUNDED_SHIFT] = plain[:FIRST_ROUNDED_SHIFT]
+        fits = (shift for shift in SHIFTS if shift > self.shift and occupied[shift] <= limit)
+        return self.at(next(fits, LAST_SHIFT))
 
     def merge(self, other: Cells, *, limit: int | None = LIMIT) -> Cells:
         """Return the cells of both together: associative, commutative, exact."""

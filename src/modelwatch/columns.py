@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modelwatch.errors import SourceError
 
@@ -121,6 +120,8 @@ def plain(array: pa.Array) -> pa.Array:
         return array
     if pa.types.is_uint64(array.type):
         # Beyond int64 a whole number is kept as the nearest double.
+        import pyarrow.compute as pc  # noqa: PLC0415  (data of the usual types do without)
+
         high = pc.max(array).as_py()
         return array.cast(pa.float64() if high is not None and high >= 1 << 63 else pa.int64(), safe=False)
     if is_integer(array.type):
@@ -174,7 +175,13 @@ def null_positions(array: pa.Array) -> IntArray:
     bitmap = np.frombuffer(array.buffers()[0], dtype=np.uint8)[offset // 8 : (offset + size + 7) // 8]
     holed = np.flatnonzero(bitmap != 0xFF)
     bits = np.flatnonzero(np.unpackbits(~bitmap[holed], bitorder="little").view(np.bool_))
-    positions: IntArray = holed[bits >> 3] * 8 + (bits & 7) - offset % 8
+    positions: IntArray = holed.take(bits >> 3)
+    positions <<= 3
+    bits &= 7
+    positions += bits
+    if not offset % 8 and (not positions.size or positions[-1] < size):
+        return positions
+    positions -= offset % 8
     return positions[(positions >= 0) & (positions < size)]
 
 
@@ -212,6 +219,8 @@ def _moment(text: str) -> datetime | None:
 
 def parsed_numbers(array: pa.Array) -> tuple[pa.Array, int]:
     """Return the numbers that a text array spells (float64), and how many non-null texts spell none."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     spelled = pc.match_substring_regex(encoded.dictionary, NUMBER_PATTERN)
     # Arrow's own parser knows no leading plus and no spaces around.

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelwatch import schema
 from modelwatch.azureml import feature_kind
-from modelwatch.cells import align
-from modelwatch.contract import Role
-from modelwatch.distributions import NumericDistribution
+from modelwatch.column_contracts import Role
 from modelwatch.drift import measure_drift
 from modelwatch.hints import hint
 from modelwatch.judging import ALPHA, judge_all
@@ -28,14 +26,15 @@ from modelwatch.metrics import (
 from modelwatch.profiles import Profile
 from modelwatch.quality import PROFILED_QUALITY, measure_quality
 from modelwatch.results import Measurement, Status
+from modelwatch.sides import sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from modelwatch.cells import AlignedCells
+    from modelwatch.column_contracts import ColumnContract
     from modelwatch.column_profiles import ColumnProfile
-    from modelwatch.contract import ColumnContract, Contract
-    from modelwatch.distributions import Distribution
+    from modelwatch.contract import Contract
+    from modelwatch.sides import Sides
 
 DRIFT_METRICS = tuple(name for name, entry in METRICS.items() if entry.family is Family.DRIFT)
 PROFILE_METRICS = (*DRIFT_METRICS, *PROFILED_QUALITY, "schema_change")
@@ -110,9 +109,9 @@ def compare(
             ]
             continue
         found += _column(entries, column, production.columns[name], compared_as, definition, declared)
-    return judge_all(
-        [replace(one, segment=segment) for one in found], thresholds, alpha=alpha, method=correction
-    )
+    if segment is not None:
+        found = [replace(one, segment=segment) for one in found]
+    return judge_all(found, thresholds, alpha=alpha, method=correction)
 
 
 def _expected(baseline: Profile, production: Profile, contract: Contract | None) -> Profile:
@@ -136,15 +135,12 @@ def _column(  # noqa: PLR0917
     declared: ColumnContract | None,
 ) -> list[Measurement]:
     read = schema.conformed(baseline, production, declared.parse_share if declared else schema.PARSE_SHARE)
-    before, after = baseline.distribution(compared_as), read.column.distribution(compared_as)
-    pair = None
-    if isinstance(before, NumericDistribution) and isinstance(after, NumericDistribution):
-        pair = align(before.cells, after.cells)
-    cause = hint(before, after, pair) if read.comparable else ""
+    sides = sides_of(baseline.distribution(compared_as), read.column.distribution(compared_as))
+    cause = hint(sides) if read.comparable else ""
     results: list[Measurement] = []
     for entry in entries:
         if entry.family is Family.DRIFT:
-            result: Measurement | None = _drift(entry, before, after, definition, read, pair)
+            result: Measurement | None = _drift(entry, sides, definition, read)
             result = result.noting(read.note).noting(cause) if result is not None else None
         elif entry.id == "schema_change":
             result = _retyped(baseline, read, definition)
@@ -160,16 +156,10 @@ def _column(  # noqa: PLR0917
     return results
 
 
-def _drift(  # noqa: PLR0917
-    entry: Metric,
-    before: Distribution | None,
-    after: Distribution | None,
-    definition: str,
-    read: schema.Conformed,
-    pair: AlignedCells | None,
-) -> Measurement | None:
-    if read.comparable and not (after is None and read.column.valid == 0):
-        return measure_drift(entry, before, after, definition, pair)
+def _drift(entry: Metric, sides: Sides, definition: str, read: schema.Conformed) -> Measurement | None:
+    before = sides.baseline
+    if read.comparable and not (sides.production is None and read.column.valid == 0):
+        return measure_drift(entry, sides, definition)
     status = Status.SCHEMA_ERROR if not read.comparable else Status.NO_DATA
     n = before.n if before is not None else 0
     note = "" if not read.comparable else "no value in production"

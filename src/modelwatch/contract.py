@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from enum import StrEnum
+from collections import Counter
+from dataclasses import MISSING, dataclass, field
+from dataclasses import fields as fields_of
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-
+from modelwatch.column_contracts import ColumnContract, Role
 from modelwatch.columns import Kind
 from modelwatch.errors import ContractError
-from modelwatch.metrics import CATEGORICAL, NUMERICAL
-from modelwatch.yaml_files import read_yaml
+from modelwatch.yaml_files import read_yaml, write_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,82 +22,19 @@ if TYPE_CHECKING:
 
 # A column of texts with more values than this is free text or an identifier: no list of allowed values.
 LONGEST_ALLOWED = 200
+VERSION = "contract/v1"
 
 
-class Role(StrEnum):
-    """What a column is for."""
-
-    FEATURE = "feature"
-    PREDICTION = "prediction"
-    PROBABILITY = "probability"
-    TARGET = "target"
-    IDENTIFIER = "identifier"
-    EVENT_TIME = "event_time"
-    SEGMENT = "segment"
-    IGNORED = "ignored"
-
-
-TYPE_KINDS = {
-    "integer": Kind.NUMBER,
-    "number": Kind.NUMBER,
-    "boolean": Kind.BOOLEAN,
-    "text": Kind.TEXT,
-    "time": Kind.TIME,
-}
-
-
-class ColumnContract(BaseModel):
-    """What one column is and may hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    type: Literal["integer", "number", "boolean", "text", "time"]
-    role: Role = Role.FEATURE
-    # Pinned here, never guessed from the row count: 0/1 must not be a number today and a category tomorrow.
-    kind: Literal["numerical", "categorical"] | None = None
-    minimum: float | int | None = None
-    maximum: float | int | None = None
-    allowed: tuple[str, ...] | None = None
-    nullable: bool = True
-    # Share of texts that must spell numbers for a text column to be compared as numbers.
-    parse_share: float = 0.95
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
-        if self.type not in ("integer", "number") and (self.minimum, self.maximum) != (None, None):
-            raise ValueError(f"a column of type {self.type} has no minimum and maximum; use `allowed`")
-        if self.type == "text" and self.kind == NUMERICAL:
-            raise ValueError("a text column cannot be numerical")
-        return self
-
-    @property
-    def ignored(self) -> bool:
-        """Left out of profiles."""
-        return self.role is Role.IGNORED
-
-    @property
-    def identifies(self) -> bool:
-        """Names rows rather than describing them."""
-        return self.role is Role.IDENTIFIER
-
-    @property
-    def value_kind(self) -> Kind:
-        """Logical kind of the values."""
-        return TYPE_KINDS[self.type]
-
-    @property
-    def compared_as(self) -> str:
-        """Whether drift compares it as numbers or as categories."""
-        if self.kind is not None:
-            return self.kind
-        return NUMERICAL if self.value_kind in (Kind.NUMBER, Kind.TIME) else CATEGORICAL
-
-
-class Contract(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
     """What a data set is.
+
+    Attributes
+    ----------
+    columns
+        Contracts of its columns, each name once.
+    timezone
+        Zone of event times that carry none; without it a naive event time is refused.
 
     Examples
     --------
@@ -106,30 +43,34 @@ class Contract(BaseModel):
     'numerical'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: Literal["contract/v1"] = "contract/v1"
     columns: tuple[ColumnContract, ...]
-    # Zone of event times that carry none. Without it a naive event time is refused.
     timezone: str | None = None
+    version: str = VERSION
+    _named: dict[str, ColumnContract] = field(init=False, repr=False, compare=False)
 
-    @model_validator(mode="after")
-    def _unique(self) -> Self:
-        names = [column.name for column in self.columns]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"columns named twice: {', '.join(repeated)}")
-        return self
+    def __post_init__(self) -> None:
+        if self.version != VERSION:
+            raise ContractError("Unknown version of a contract", got=self.version, expected=VERSION)
+        if self.timezone is not None and not isinstance(self.timezone, str):
+            raise ContractError(
+                "The contract is wrong", where="timezone", got=self.timezone, expected="a text"
+            )
+        object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "_named", {column.name: column for column in self.columns})
+        if len(self._named) < len(self.columns):
+            names = Counter(column.name for column in self.columns)
+            repeated = sorted(name for name, times in names.items() if times > 1)
+            raise ContractError("Columns named twice", got=repeated, expected="each name once")
 
     def __getitem__(self, name: str) -> ColumnContract:
-        for column in self.columns:
-            if column.name == name:
-                return column
-        near = difflib.get_close_matches(name, [column.name for column in self.columns], n=3)
+        if name in self._named:
+            return self._named[name]
+        near = difflib.get_close_matches(name, self._named, n=3)
         raise ContractError("Unknown column", got=repr(name), expected=f"one of {near}" if near else None)
 
     def get(self, name: str) -> ColumnContract | None:
         """Return the column's contract, or None."""
-        return next((column for column in self.columns if column.name == name), None)
+        return self._named.get(name)
 
     def with_role(self, role: Role) -> tuple[str, ...]:
         """Return the names of the columns of one role."""
@@ -144,39 +85,43 @@ class Contract(BaseModel):
         ContractError
             If the file is no YAML or no contract; the message says where.
         """
-        document = read_yaml(Path(path), "contract")
+        return cls.parse(read_yaml(Path(path), "contract"), where=str(path))
+
+    @classmethod
+    def parse(cls, document: Any, *, where: str = "contract") -> Contract:
+        """Read a contract from plain values.
+
+        Raises
+        ------
+        ContractError
+            If they are no contract; the message says where.
+        """
         try:
-            return cls.model_validate(document)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ContractError(
-                "The contract is wrong",
-                where=f"{path}: {where}",
-                got=first.get("input"),
-                expected=first["msg"],
-            ) from error
+            fields = _fields(document, cls, "")
+            listed = fields.pop("columns")
+            if not isinstance(listed, (list, tuple)):
+                raise ContractError("The contract is wrong", where="columns", got=listed, expected="a list")
+            columns = [
+                ColumnContract(**_fields(column, ColumnContract, f"columns.{position}: "))
+                for position, column in enumerate(listed)
+            ]
+            return cls(columns=tuple(columns), **fields)
+        except ContractError as error:
+            place = where if error.where is None else f"{where}: {error.where}"
+            raise ContractError(error.what, where=place, got=error.got, expected=error.expected) from error
 
     def save(self, path: str | Path) -> None:
         """Write the contract as YAML, one column a block, defaults left out."""
         Path(path).write_text(self.to_yaml(), encoding="utf-8")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the contract as plain values, as `parse` reads them; defaults are left out."""
+        zone = {} if self.timezone is None else {"timezone": self.timezone}
+        return {"version": self.version, **zone, "columns": [column.to_dict() for column in self.columns]}
+
     def to_yaml(self) -> str:
         """Return the contract as YAML."""
-        import yaml  # noqa: PLC0415
-
-        columns = [
-            {
-                "name": column.name,
-                "type": column.type,
-                **column.model_dump(mode="json", exclude_defaults=True),
-            }
-            for column in self.columns
-        ]
-        zone = {} if self.timezone is None else {"timezone": self.timezone}
-        document = {"version": self.version, **zone, "columns": columns}
-        text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
-        return text
+        return write_yaml(self.to_dict())
 
     @classmethod
     def infer(
@@ -200,6 +145,23 @@ class Contract(BaseModel):
             raise ContractError("Roles for columns that the baseline does not have", got=unknown)
         columns = [_inferred(column, named.get(name)) for name, column in profile.columns.items()]
         return cls(columns=tuple(column for column in columns if column is not None), timezone=timezone)
+
+
+def _fields(document: Any, kind: type, where: str) -> dict[str, Any]:
+    """Return a mapping whose keys are the fields of ``kind``, none unknown and none missing."""
+    if not isinstance(document, dict):
+        raise ContractError(
+            "The contract is wrong", where=where.rstrip(": ") or None, got=document, expected="a mapping"
+        )
+    known = {entry.name: entry for entry in fields_of(kind) if entry.init}
+    for key in document:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1) or sorted(known)
+            raise ContractError("Unknown key", where=f"{where}{key}", got=key, expected=" or ".join(near))
+    for name, entry in known.items():
+        if entry.default is MISSING and name not in document:
+            raise ContractError("A key is missing", where=where.rstrip(": ") or None, expected=name)
+    return dict(document)
 
 
 def _inferred(column: ColumnProfile, role: Role | None) -> ColumnContract | None:

@@ -1,6 +1,6 @@
 """The hot loop: counting a number column's values into cells, about two nanoseconds a value.
 
-A conversion to float32, a shift and `numpy.bincount` do nearly all the work (see `modelwatch.cells` for why
+A conversion to float32, a shift and `numpy.add.at` do nearly all the work (see `modelwatch.cells` for why
 the result equals that of the plain bits). What float32 cannot tell apart - zeros from subnormals, infinities
 from 1e300 - is recognised by its cell and counted again from the original values, which real data hardly ever
 need.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelwatch.cells import FIRST_ROUNDED_SHIFT, LIMIT, Cells, keys_of
+from modelwatch.cells import FIRST_ROUNDED_SHIFT, LAST_SHIFT, LIMIT, Cells, counted, keys_of
 
 if TYPE_CHECKING:
     from modelwatch.arrays import BoolArray, FloatArray, IntArray
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 BLOCK = 1 << 16
 SAMPLE = 1 << 15
 INTEGER_WINDOW = 1 << 16
-# Largest table worth clearing and adding for one block.
+# Integers that a double holds exactly lie between minus this and this.
+EXACT_INTEGERS = 1 << 53
+# Largest table worth clearing.
 TABLE = 1 << 18
+# Dropping half of a float32's bits takes no shifting.
+HALF = 16
 _FLOAT32_MANTISSA = 23
 # float32 and float64 exponents are biased by 127 and 1023.
 _BIAS = 1023 - 127
@@ -46,6 +50,8 @@ class NumberCounter:
         self._scratch = scratch
         self._cells = Cells.empty()
         self._shift = 0
+        self._zeros = 0
+        # Counts of the float32 codes from `_base` on, all at the working shift.
         self._table: IntArray | None = None
         self._base = 0
         self._integers: IntArray | None = None
@@ -54,22 +60,29 @@ class NumberCounter:
     def add_integers(self, values: IntArray, nulls: IntArray | None, low: int, high: int) -> None:
         """Count integers that lie in [low, high] wherever ``nulls`` (positions) does not name them."""
         if high - low >= INTEGER_WINDOW:
-            doubles = self._scratch.double(values.size)
-            doubles[:] = values
-            self.add_floats(doubles, nulls, float(low), float(high))
+            if max(abs(low), abs(high)) > EXACT_INTEGERS:
+                # Rounding to a double first is what makes a cell of the two that float32 could give.
+                doubles = self._scratch.double(values.size)
+                doubles[:] = values
+                self.add_floats(doubles, nulls, float(low), float(high))
+            else:
+                self.add_floats(values, nulls, float(low), float(high))
             return
         table = self._integer_table(low, high)
         index = self._scratch.index(values.size)
         np.subtract(values, self._integer_base, out=index)
         if nulls is not None:
             index[nulls] = low - self._integer_base
-        counts = np.bincount(index, minlength=table.size)
-        table += counts
+        np.add.at(table, index, 1)
         if nulls is not None:
             table[low - self._integer_base] -= nulls.size
 
     def add_floats(
-        self, values: FloatArray, nulls: IntArray | None, low: float | None = None, high: float | None = None
+        self,
+        values: FloatArray | IntArray,
+        nulls: IntArray | None,
+        low: float | None = None,
+        high: float | None = None,
     ) -> None:
         """Count numbers wherever ``nulls`` (positions) does not name them; NaN and infinities are told apart.
 
@@ -79,15 +92,13 @@ class NumberCounter:
             self._add_plainly(_without(values, nulls))
             return
         if self._shift < FIRST_ROUNDED_SHIFT:
-            self._refine(values[:SAMPLE] if nulls is None else _without(values[: 2 * SAMPLE], nulls))
-        drop = self._shift - FIRST_ROUNDED_SHIFT + 1
+            self._refine(values[:SAMPLE] if nulls is None else _without(values[: 2 * SAMPLE], nulls)[:SAMPLE])
+        drop = self._drop
         base, size = 0, 1 << (32 - drop) if drop > 0 else TABLE + 1
-        if drop > 0 and low is not None and high is not None and (low > 0 or high < 0):
+        if 0 < drop < HALF and low is not None and high is not None and (low > 0 or high < 0):
             base, size = _window(low, high, drop)
-        if size > TABLE:
+        if size > TABLE or not self._count(values, nulls, base, size):
             self._add_plainly(_without(values, nulls))
-        else:
-            self._add_rounded(values, nulls, drop, base, size)
 
     def cells(self) -> Cells:
         """Return all that was counted."""
@@ -98,65 +109,59 @@ class NumberCounter:
             self._integers = None
         return self._cells
 
-    def _add_rounded(
-        self, values: FloatArray, nulls: IntArray | None, drop: int, base: int, size: int
-    ) -> None:
+    @property
+    def _drop(self) -> int:
+        """Low bits of a float32 that the working shift drops."""
+        return self._shift - FIRST_ROUNDED_SHIFT + 1
+
+    def _count(self, values: FloatArray | IntArray, nulls: IntArray | None, base: int, size: int) -> bool:
+        """Count a block by its float32 codes, ``base`` to ``base + size``; False if one lies outside."""
+        drop = self._drop
         rounded = self._scratch.single(values.size)
         with np.errstate(over="ignore", invalid="ignore"):
             np.copyto(rounded, values, casting="same_kind")
         if nulls is not None:
             rounded[nulls] = np.uint32(base << drop).view(np.float32) if base else np.nan
-        index = self._scratch.index(values.size)
-        if drop == 16:
-            # The upper half of a little-endian float32 is the shifted number already.
-            index[:] = rounded.view("<u2")[1::2]
-        else:
-            codes = rounded.view(np.uint32)
+        table = self._table_of(base, size)
+        codes = rounded.view(np.uint32)
+        if drop != HALF:
+            if self._base:
+                np.subtract(codes, np.uint32(self._base << drop), out=codes)
             np.right_shift(codes, np.uint32(drop), out=codes)
-            index[:] = codes
-        if base:
-            index -= base
-            counts = _counts_within(index, size)
-            if counts is None:
+            if base and codes.max() >= table.size:
                 # NaN and infinities are not between the extremes of the finite values.
-                self._add_plainly(_without(values, nulls))
-                return
+                return False
+        # The upper half of a little-endian float32 is the number shifted by `HALF` already.
+        self._scratch.tally(table, rounded.view("<u2")[1::2] if drop == HALF else codes)
+        if base:
             if nulls is not None:
-                counts[0] -= nulls.size
+                table[base - self._base] -= nulls.size
         else:
-            # Without negative numbers the upper half stays away, and with it half the cost of a table.
-            counts = np.bincount(index, minlength=size // 2)
-            self._settle_specials(values, nulls, counts, drop)
-        self._accumulate(base, counts, drop)
-
-    def _accumulate(self, base: int, counts: IntArray, drop: int) -> None:
-        """Add a block's codes to the table, which grows to hold them."""
-        if self._shift - FIRST_ROUNDED_SHIFT + 1 != drop:
-            # The block's special values were too many for this shift.
-            codes = np.flatnonzero(counts)
-            self._merge(_cells_of_codes(codes + base, counts[codes], drop))
-            return
-        if self._table is None:
-            self._table, self._base = counts.astype(np.int64), base
-        else:
-            first = min(base, self._base)
-            last = max(base + counts.size, self._base + self._table.size)
-            if (first, last) != (self._base, self._base + self._table.size):
-                table = np.zeros(last - first, dtype=np.int64)
-                table[self._base - first :][: self._table.size] = self._table
-                self._table, self._base = table, first
-            self._table[base - first :][: counts.size] += counts
-        if np.count_nonzero(self._table) > LIMIT:
+            self._settle_specials(values, nulls, table)
+        if np.count_nonzero(table) > LIMIT:
             self._flush()
+        return True
+
+    def _table_of(self, base: int, size: int) -> IntArray:
+        """Return the table, grown to hold codes from ``base`` to ``base + size``."""
+        if self._table is None:
+            self._table, self._base = np.zeros(size, dtype=np.int64), base
+        first = min(base, self._base)
+        last = max(base + size, self._base + self._table.size)
+        if last - first > self._table.size:
+            table = np.zeros(last - first, dtype=np.int64)
+            table[self._base - first :][: self._table.size] = self._table
+            self._table, self._base = table, first
+        return self._table
 
     def _settle_specials(
-        self, values: FloatArray, nulls: IntArray | None, counts: IntArray, drop: int
+        self, values: FloatArray | IntArray, nulls: IntArray | None, table: IntArray
     ) -> None:
-        """Move what the special exponents of float32 hold out of ``counts`` and to where it belongs."""
-        width = 1 << (_FLOAT32_MANTISSA - drop)
-        half = 1 << (31 - drop)
-        tiny = [counts[start : start + _FIRST_PLAIN_EXPONENT * width] for start in (0, half)]
-        huge = [counts[start + _SPECIAL_EXPONENT * width : start + half] for start in (0, half)]
+        """Move what the special exponents of float32 hold out of ``table`` and to where it belongs."""
+        width = 1 << (_FLOAT32_MANTISSA - self._drop)
+        half = table.size // 2
+        tiny = [table[start : start + _FIRST_PLAIN_EXPONENT * width] for start in (0, half)]
+        huge = [table[start + _SPECIAL_EXPONENT * width : start + half] for start in (0, half)]
         few = sum(int(part.sum()) for part in tiny)
         many = sum(int(part.sum()) for part in huge) - (0 if nulls is None else nulls.size)
         for part in (*tiny, *huge):
@@ -167,20 +172,21 @@ class NumberCounter:
         if nulls is not None:
             zeros -= int(np.count_nonzero(values[nulls] == 0))
         if zeros == few and not many:
-            counts[0] = zeros
+            self._zeros += zeros
             return
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             size = np.abs(values)
             special = ~((size >= 2.0**-125) & (size < np.finfo(np.float32).max))
+            rounded = values.astype(np.float32)
         if nulls is not None:
             special[nulls] = False
         # Values next to the largest float32 may have been counted as plain: only those rounded to infinity
         # are not.
-        rounded = self._scratch.single(values.size)
         special &= ~(np.isfinite(rounded) & (np.abs(rounded) >= 2.0**-125))
         self._add_plainly(values[special])
 
-    def _add_plainly(self, values: FloatArray) -> None:
+    def _add_plainly(self, numbers: FloatArray | IntArray) -> None:
+        values = numbers.astype(np.float64, copy=False)
         finite = values[np.isfinite(values)]
         if finite.size < values.size:
             self.nan += int(np.count_nonzero(np.isnan(values)))
@@ -196,18 +202,15 @@ class NumberCounter:
             held = np.flatnonzero(counts)
             found = Cells(self._shift, held + low, counts[held])
         else:
-            keys, counts = np.unique(keys, return_counts=True)
-            found = Cells(self._shift, keys, counts)
+            found = Cells(self._shift, *counted(keys))
         self._merge(found)
 
-    def _refine(self, sample: FloatArray) -> None:
-        """Raise the working shift to what ``sample`` needs: the final one can only be higher."""
-        sample = sample[np.isfinite(sample)]
-        if self._shift == 0 or self._shift < FIRST_ROUNDED_SHIFT:
-            shift = Cells.of(sample).shift if sample.size else 0
-            if shift > self._shift:
-                self._flush()
-                self._shift = shift
+    def _refine(self, numbers: FloatArray | IntArray) -> None:
+        """Raise the working shift to what a sample needs: the final one can only be higher."""
+        shift = _shift_of(numbers)
+        if shift > self._shift:
+            self._flush()
+            self._shift = shift
 
     def _merge(self, cells: Cells) -> None:
         self._cells = self._cells.merge(cells)
@@ -219,8 +222,10 @@ class NumberCounter:
         table, self._table = self._table, None
         if table is not None:
             codes = np.flatnonzero(table)
-            drop = self._shift - FIRST_ROUNDED_SHIFT + 1
-            self._merge(_cells_of_codes(codes + self._base, table[codes], drop))
+            self._merge(_cells_of_codes(codes + self._base, table[codes], self._drop))
+        zeros, self._zeros = self._zeros, 0
+        if zeros:
+            self._merge(Cells.of(np.zeros(1), np.array([zeros])))
 
     def _integer_table(self, low: int, high: int) -> IntArray:
         if self._integers is not None:
@@ -240,21 +245,12 @@ class NumberCounter:
         return table
 
 
-def _without(values: FloatArray, nulls: IntArray | None) -> FloatArray:
+def _without(values: FloatArray | IntArray, nulls: IntArray | None) -> FloatArray | IntArray:
     if nulls is None:
         return values
     held: BoolArray = np.ones(values.size, dtype=np.bool_)
     held[nulls[nulls < values.size]] = False
     return values[held]
-
-
-def _counts_within(index: IntArray, size: int) -> IntArray | None:
-    """Return counts of 0 to ``size`` - 1, None if ``index`` holds anything else (`bincount` checks)."""
-    try:
-        counts: IntArray = np.bincount(index, minlength=size)
-    except ValueError:
-        return None
-    return counts if counts.size == size else None
 
 
 def _window(low: float, high: float, drop: int) -> tuple[int, int]:
@@ -266,6 +262,24 @@ def _window(low: float, high: float, drop: int) -> tuple[int, int]:
     if exponents.min() < _FIRST_PLAIN_EXPONENT or exponents.max() >= _SPECIAL_EXPONENT:
         return 0, TABLE + 1
     return first, last - first + 1
+
+
+def _shift_of(sample: FloatArray | IntArray) -> int:
+    """Return the shift that a sample of numbers needs, by its float32s if those alone are too many."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        codes = sample.astype(np.float32).view(np.uint32)
+    exponents = (codes >> np.uint32(_FLOAT32_MANTISSA)) & np.uint32(_SPECIAL_EXPONENT)
+    codes = np.sort(codes[(exponents >= _FIRST_PLAIN_EXPONENT) & (exponents < _SPECIAL_EXPONENT)])
+    differ = codes[1:] ^ codes[:-1]
+    if np.count_nonzero(differ) < LIMIT:
+        values = sample.astype(np.float64, copy=False)
+        values = values[np.isfinite(values)]
+        return Cells.of(values).shift if values.size else 0
+    # The differing bits of neighbours tell at which shift they begin to share a cell.
+    for drop in range(1, 32):
+        if np.count_nonzero(differ >> np.uint32(drop)) < LIMIT:
+            return FIRST_ROUNDED_SHIFT - 1 + drop
+    return LAST_SHIFT
 
 
 def _cells_of_codes(codes: IntArray, counts: IntArray, drop: int) -> Cells:

@@ -5,34 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelwatch import azureml, robust
-from modelwatch.cells import align
-from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 from modelwatch.metrics import AZUREML, Metric
 from modelwatch.results import Measurement, Status
+from modelwatch.sides import CategoricalSides, NumericSides
 
 if TYPE_CHECKING:
-    from modelwatch.cells import AlignedCells
     from modelwatch.distributions import Distribution
+    from modelwatch.sides import Sides
 
 
-def measure_drift(
-    metric: Metric,
-    baseline: Distribution | None,
-    production: Distribution | None,
-    definition: str,
-    pair: AlignedCells | None = None,
-) -> Measurement:
-    """Measure one drift metric between two distributions of one column.
-
-    Parameters
-    ----------
-    metric
-        A metric of the drift family.
-    baseline, production
-        None where the column cannot be compared as its contract says.
-    pair
-        Both sides' cells aligned, for callers that measure several metrics of one column.
-    """
+def measure_drift(metric: Metric, sides: Sides, definition: str) -> Measurement:
+    """Measure one drift metric, of the drift family, between the two sides of one column."""
+    baseline, production = sides.baseline, sides.production
     if baseline is None or production is None:
         return _without_value(
             metric,
@@ -50,12 +34,10 @@ def measure_drift(
     if empty:
         note = f"no value in {' and '.join(empty)}"
         return _without_value(metric, definition, baseline, production, Status.NO_DATA, note)
-    if isinstance(baseline, NumericDistribution) and isinstance(production, NumericDistribution):
-        numeric = azureml.numeric if definition == AZUREML else robust.numeric
-        return numeric(metric.id, baseline, production, pair or align(baseline.cells, production.cells))
-    if isinstance(baseline, CategoricalDistribution) and isinstance(production, CategoricalDistribution):
-        categorical = azureml.categorical if definition == AZUREML else robust.categorical
-        return categorical(metric.id, baseline, production)
+    if isinstance(sides, NumericSides):
+        return (azureml.numeric if definition == AZUREML else robust.numeric)(metric.id, sides)
+    if isinstance(sides, CategoricalSides):
+        return (azureml.categorical if definition == AZUREML else robust.categorical)(metric.id, sides)
     note = f"baseline is {baseline.kind}, production {production.kind}"
     return _without_value(metric, definition, baseline, production, Status.SCHEMA_ERROR, note)
 

@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from modelwatch.cells import align
-from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 from modelwatch.empirical import kolmogorov_smirnov_distance
 from modelwatch.schema import normalised
+from modelwatch.sides import CategoricalSides, NumericSides
 
 if TYPE_CHECKING:
     from modelwatch.cells import AlignedCells
-    from modelwatch.distributions import Distribution
+    from modelwatch.distributions import CategoricalDistribution, NumericDistribution
+    from modelwatch.sides import Sides
 
 _FACTORS = {
     1000.0: "x1000 (milli or kilo)",
@@ -32,19 +33,18 @@ _NEVER = 0.001
 _FAR, _NEAR = 0.3, 0.15
 
 
-def hint(baseline: Distribution | None, production: Distribution | None, pair: AlignedCells | None) -> str:
-    """Return the likely cause of a difference, or an empty text; ``pair`` aligns two number columns."""
-    if isinstance(baseline, NumericDistribution) and isinstance(production, NumericDistribution):
-        if pair is None or min(baseline.n, production.n) < len(_QUANTILES):
+def hint(sides: Sides) -> str:
+    """Return the likely cause of a difference, or an empty text."""
+    if isinstance(sides, NumericSides):
+        baseline, production, pair = sides.baseline, sides.production, sides.pair
+        if min(baseline.n, production.n) < len(_QUANTILES):
             return ""
         return (
             _fill(baseline, production, pair)
             or _unit(baseline, production)
             or _sign(baseline, production, pair)
         )
-    if isinstance(baseline, CategoricalDistribution) and isinstance(production, CategoricalDistribution):
-        return _writing(baseline, production)
-    return ""
+    return _writing(sides.baseline, sides.production) if isinstance(sides, CategoricalSides) else ""
 
 
 def _unit(baseline: NumericDistribution, production: NumericDistribution) -> str:
@@ -84,12 +84,11 @@ def _fill(baseline: NumericDistribution, production: NumericDistribution, pair: 
 
 
 def _writing(baseline: CategoricalDistribution, production: CategoricalDistribution) -> str:
+    unseen = [name for name in production.counts if name not in baseline.counts]
+    if not unseen:
+        return ""
     known = {normalised(name): name for name in baseline.counts}
-    twins = [
-        (name, known[normalised(name)])
-        for name in production.counts
-        if name not in baseline.counts and normalised(name) in known
-    ]
+    twins = [(name, known[normalised(name)]) for name in unseen if normalised(name) in known]
     if not twins:
         return ""
     shown = ", ".join(f"{new!r} for {old!r}" for new, old in twins[:3])

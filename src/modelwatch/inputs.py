@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelwatch.contract import Contract, Role
+from modelwatch.column_contracts import Role
+from modelwatch.contract import Contract
 from modelwatch.performance.labels import join_labels
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile

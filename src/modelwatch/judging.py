@@ -40,7 +40,8 @@ def judged(measurement: Measurement, threshold: float | None, *, alpha: float = 
     """
     value = measurement.value
     if threshold is None or value is None or measurement.status is not Status.OK:
-        return replace(measurement, threshold=threshold)
+        known = measurement.threshold == threshold
+        return measurement if known else replace(measurement, threshold=threshold)
     metric = METRICS[measurement.metric]
     measurement = replace(measurement, threshold=threshold)
     beyond = metric.breaches(value, threshold)

@@ -29,6 +29,7 @@ from modelwatch.metrics import (
 )
 from modelwatch.profiling import profile
 from modelwatch.quality import measure_quality
+from modelwatch.sides import sides_of
 
 if TYPE_CHECKING:
     from modelwatch.results import Measurement
@@ -101,12 +102,11 @@ def measure(
 def _drift(entry: Metric, baseline: Any, production: Any, definition: str, kind: str | None) -> Measurement:
     if isinstance(baseline, Mapping) or isinstance(production, Mapping):
         before, after = _counted(baseline), _counted(production)
-        return measure_drift(entry, before, after, definition)
+        return measure_drift(entry, sides_of(before, after), definition)
     arrays = as_array(baseline), as_array(production)
     compared_as = kind or _compared_as(arrays[0] if len(arrays[0]) else arrays[1], definition)
-    return measure_drift(
-        entry, distribution(arrays[0], compared_as), distribution(arrays[1], compared_as), definition
-    )
+    sides = sides_of(*(distribution(array, compared_as) for array in arrays))
+    return measure_drift(entry, sides, definition)
 
 
 def _counted(counts: Any) -> CategoricalDistribution:

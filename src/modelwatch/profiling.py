@@ -106,6 +106,7 @@ def _by_column(
         column = ColumnScanner(name, source.schema.field(name).type, declared, local.scratch)
         for array, bounds in source.chunks(name):
             column.add(array, bounds)
+            del array
         return column.result()
 
     rows = source.rows

@@ -82,8 +82,9 @@ class Measurement:
             object.__setattr__(self, "note", with_note(self.note, "the value is not a finite number"))
 
     def noting(self, note: str) -> Measurement:
-        """Return a copy whose note also says ``note``."""
-        return replace(self, note=with_note(self.note, note))
+        """Return the measurement with a note that also says ``note``."""
+        whole = with_note(self.note, note)
+        return self if whole == self.note else replace(self, note=whole)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row of ``results.json``: the fixed keys always, the rest where they say something."""

@@ -9,33 +9,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modelwatch import distances, evidence
-from modelwatch.bins import quantile_bins
-from modelwatch.empirical import kolmogorov_smirnov, wasserstein
+from modelwatch.empirical import wasserstein
 from modelwatch.metrics import ROBUST
 from modelwatch.results import Measurement, Status, with_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from modelwatch.arrays import FloatArray, IntArray
+    from modelwatch.arrays import IntArray
+    from modelwatch.buckets import Bucketed
     from modelwatch.cells import AlignedCells
-    from modelwatch.distributions import CategoricalDistribution, NumericDistribution
+    from modelwatch.distributions import NumericDistribution
+    from modelwatch.sides import CategoricalSides, NumericSides
 
 JEFFREYS = 0.5
-TOP_CATEGORIES = 100
 # One value says nothing about spread: a distance scaled by it would be arbitrary.
 FEWEST_ROWS = 2
 # The interquartile range of a normal distribution in standard deviations.
 NORMAL_QUARTILES = 1.3489795003921634
 SMALLEST_SCALE = 0.001
 
-NULL, OTHER, NEW = "__null__", "__other__", "__new__"
 
 _DISTANCES: dict[str, Callable[[IntArray, IntArray], float]] = {
     "population_stability_index": partial(distances.population_stability_index, prior=JEFFREYS),
@@ -48,89 +46,41 @@ _CLOSED_LAWS = {
 }
 
 
-class Bucketed(NamedTuple):
-    """Both sides counted in the same buckets, shape ``(k,)`` each; without buckets empty on both sides."""
-
-    labels: tuple[str, ...]
-    baseline: IntArray
-    production: IntArray
-
-
-def numeric(
-    metric: str, baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells
-) -> Measurement:
-    """Measure drift of a number column; both sides hold at least one finite value, ``pair`` aligns them."""
+def numeric(metric: str, sides: NumericSides) -> Measurement:
+    """Measure drift of a number column; both sides hold at least one finite value."""
+    baseline, production = sides.baseline, sides.production
     if min(baseline.n, production.n) < FEWEST_ROWS:
         return _insufficient(metric, baseline.n, production.n)
     note = _note_on(baseline, production)
     if metric == "normalized_wasserstein_distance":
-        distance, doubt = wasserstein(pair)
+        distance, doubt = wasserstein(sides.pair)
         scale = spread(baseline)
-        statistic, p_value, _ = kolmogorov_smirnov(pair)
+        statistic, p_value, _ = sides.kolmogorov_smirnov
         return _result(
             metric, baseline.n, production.n, distance / scale, p_value=p_value, statistic=statistic,
             bound=doubt / scale, note=with_note(note, "evidence: Kolmogorov-Smirnov"),
         )  # fmt: skip
     if metric == "two_sample_kolmogorov_smirnov_test":
-        statistic, p_value, bound = kolmogorov_smirnov(pair)
-        if _has_ties(pair):
+        statistic, p_value, bound = sides.kolmogorov_smirnov
+        if _has_ties(sides.pair):
             note = with_note(note, "ties: the p-value is conservative")
         return _result(
             metric, baseline.n, production.n, p_value, p_value=p_value, statistic=statistic, bound=bound,
             note=note,
         )  # fmt: skip
-    return _over_buckets(metric, number_buckets(pair, baseline.missing, production.missing), note)
+    return _over_buckets(metric, sides.buckets, note)
 
 
-def categorical(
-    metric: str, baseline: CategoricalDistribution, production: CategoricalDistribution
-) -> Measurement:
+def categorical(metric: str, sides: CategoricalSides) -> Measurement:
     """Measure drift of a column of categories."""
+    baseline, production = sides.baseline, sides.production
     if min(baseline.n, production.n) < FEWEST_ROWS:
         return _insufficient(metric, baseline.n, production.n)
     if baseline.identifier_like or production.identifier_like:
         side = baseline if baseline.identifier_like else production
         note = f"identifier-like ({side.distinct:.0f} values in {side.n} rows): excluded from drift"
         return _result(metric, baseline.n, production.n, None, status=Status.INSUFFICIENT, note=note)
-    names = sorted(baseline.counts.keys() | production.counts.keys())
-    table = np.array(
-        [[side.missing, *(side.counts.get(name, 0) for name in names)] for side in (baseline, production)],
-        dtype=np.int64,
-    )
-    table = table[:, table.any(axis=0)]
-    return _over_buckets(metric, category_buckets(baseline, production), "", table)
-
-
-def number_buckets(pair: AlignedCells, missing_baseline: int, missing_production: int) -> Bucketed:
-    """Count both sides in the baseline's quantile bins and a bucket for nulls."""
-    bins = quantile_bins(pair)
-    index = bins.bin_of(pair.keys)
-    size = bins.starts.size + 1
-    sides = [
-        np.append(np.bincount(index, weights=side, minlength=size).astype(np.int64), missing)
-        for side, missing in ((pair.baseline, missing_baseline), (pair.production, missing_production))
-    ]
-    edges = ["-inf", *(f"{edge:.6g}" for edge in bins.edges), "inf"]
-    labels = [f"[{low}, {high})" for low, high in pairwise(edges)]
-    return _without_empty([*labels, NULL], *sides)
-
-
-def category_buckets(
-    baseline: CategoricalDistribution, production: CategoricalDistribution, top: int = TOP_CATEGORIES
-) -> Bucketed:
-    """Count both sides in the baseline's ``top`` categories, the rest of them, the new ones and nulls."""
-    ranked = sorted(baseline.counts, key=lambda name: (-baseline.counts[name], name))
-    kept = ranked[:top]
-    rest = ranked[top:]
-    new = sum(rows for name, rows in production.counts.items() if name not in baseline.counts)
-    b = [*(baseline.counts[name] for name in kept), sum(baseline.counts[name] for name in rest)]
-    p = [production.counts.get(name, 0) for name in kept]
-    p.append(sum(production.counts.get(name, 0) for name in rest))
-    return _without_empty(
-        [*kept, OTHER, NEW, NULL],
-        np.array([*b, 0, baseline.missing], dtype=np.int64),
-        np.array([*p, new, production.missing], dtype=np.int64),
-    )
+    return _over_buckets(metric, sides.buckets, "", sides.table)
 
 
 def spread(baseline: NumericDistribution) -> float:
@@ -165,14 +115,6 @@ def _over_buckets(metric: str, buckets: Bucketed, note: str, table: IntArray | N
         value = _DISTANCES[metric](b, p) if metric in _DISTANCES else p_value
     result = _result(metric, n, m, value, p_value=p_value, statistic=statistic, note=note)
     return replace(result, details=details)
-
-
-def _without_empty(
-    labels: list[str], baseline: FloatArray | IntArray, production: FloatArray | IntArray
-) -> Bucketed:
-    held = np.flatnonzero(baseline + production)
-    kept = tuple(labels[position] for position in held)
-    return Bucketed(kept, baseline[held].astype(np.int64), production[held].astype(np.int64))
 
 
 def _note_on(baseline: NumericDistribution, production: NumericDistribution) -> str:

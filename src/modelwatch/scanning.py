@@ -29,7 +29,7 @@ from modelwatch.counting import BLOCK, NumberCounter
 
 if TYPE_CHECKING:
     from modelwatch.arrays import FloatArray, IntArray
-    from modelwatch.contract import ColumnContract
+    from modelwatch.column_contracts import ColumnContract
     from modelwatch.scratch import Scratch
 
 
@@ -68,6 +68,8 @@ class ColumnScanner:
 
     def add(self, array: pa.Array, bounds: Bounds | None = None) -> None:
         """Count one array; ``bounds``, where known, spare a pass over its values."""
+        if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
+            array = array.dictionary_decode()
         self._rows += len(array)
         self._missing += array.null_count
         arrived = kind_of(array.type)

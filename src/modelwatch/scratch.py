@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from modelwatch.arrays import FloatArray, IntArray
+    from modelwatch.arrays import AnyArray, FloatArray, IntArray
+
+# Rows counted at once: their positions take a quarter of a megabyte.
+CACHED = 1 << 15
 
 
 class Scratch:
@@ -24,11 +27,27 @@ class Scratch:
             self._single = np.empty(size, dtype=np.float32)
         return self._single[:size]
 
+    def code(self, size: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        """Return an int32 buffer of shape ``(size,)``, the memory of `single`."""
+        return self.single(size).view(np.int32)
+
     def index(self, size: int) -> IntArray:
         """Return an int64 buffer of shape ``(size,)``."""
         if self._index.size < size:
             self._index = np.empty(size, dtype=np.int64)
         return self._index[:size]
+
+    def tally(self, table: IntArray, codes: AnyArray) -> None:
+        """Add to ``table`` how often each of its positions occurs in ``codes``, shape ``(n,)``.
+
+        `numpy.add.at` needs int64 positions: so many are made at a time as leave the cache some room.
+        """
+        index = self.index(min(codes.size, CACHED))
+        for begin in range(0, codes.size, CACHED):
+            part = codes[begin : begin + CACHED]
+            held = index[: part.size]
+            held[:] = part
+            np.add.at(table, held, 1)
 
     def double(self, size: int) -> FloatArray:
         """Return a float64 buffer of shape ``(size,)``."""

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modelwatch.attribution import attribution_drift
+from modelwatch.column_contracts import Role
 from modelwatch.comparing import DRIFT_METRICS, compare
-from modelwatch.contract import Role
 from modelwatch.errors import UsageError, WatchError
 from modelwatch.estimation import calibrator, estimated_performance
 from modelwatch.fairness import fairness_gaps

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from modelwatch.column_contracts import Role
 from modelwatch.column_profiles import ColumnProfile
-from modelwatch.contract import Role
 from modelwatch.metrics import METRICS
 from modelwatch.quality import measure_quality
 from modelwatch.results import Measurement, Status

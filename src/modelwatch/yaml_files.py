@@ -1,4 +1,4 @@
-"""Reading YAML declarations, with one kind of error for all that can be wrong with the file itself."""
+"""YAML declarations, with one kind of error for all that can be wrong with a file itself."""
 
 from __future__ import annotations
 
@@ -73,3 +73,12 @@ def _loader() -> Any:
     base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     resolvers = {first: found for first, found in base.yaml_implicit_resolvers.items() if first != "+"}
     return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+
+
+def write_yaml(document: Any) -> str:
+    """Return plain values as YAML, in their order."""
+    import yaml  # noqa: PLC0415
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text

@@ -276,7 +276,7 @@ def test_identifiers_that_repeat_are_counted_without_a_baseline(kind: str) -> No
     contract = Contract(
         columns=(
             ColumnContract(name="x", type="number"),
-            ColumnContract(name="id", type=kind, role=Role.IDENTIFIER),  # type: ignore[arg-type]
+            ColumnContract(name="id", type=kind, role=Role.IDENTIFIER),
         )
     )
     rows = pa.table({"id": ids, "x": np.ones(n)})

@@ -38,7 +38,7 @@ def main() -> int:
     monitor = Monitor.parse(yaml.safe_load(text(session, arguments.monitor)), where=arguments.monitor)
     contract = None
     if arguments.contract:
-        contract = Contract.model_validate(yaml.safe_load(text(session, arguments.contract)))
+        contract = Contract.parse(yaml.safe_load(text(session, arguments.contract)), where=arguments.contract)
     (baseline,) = session.read.format("binaryFile").load(arguments.baseline).select("content").collect()
     window = monitor.data.latest_window(datetime.fromisoformat(arguments.at))
     rows = production(session, arguments.production, arguments.layout, window, monitor.data.event_time)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelwatch.contract import Role
+from modelwatch.column_contracts import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable

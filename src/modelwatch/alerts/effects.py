@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelwatch import robust
 from modelwatch.bins import quantile_bins
+from modelwatch.buckets import category_buckets
 from modelwatch.cells import align
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 
@@ -71,8 +71,8 @@ class Shifts:
     def _categorical(cls, column: CategoricalDistribution) -> Shifts | None:
         if column.identifier_like or not column.n:
             return None
-        buckets = robust.category_buckets(column, column)
-        counts = buckets.baseline.astype(np.float64)
+        held = category_buckets(column, column)
+        counts = held.baseline.astype(np.float64)
         table = np.array(sorted(column.counts.values(), reverse=True), dtype=np.float64)
         nulls = float(column.missing)
         table = np.append(table, nulls) if nulls else table

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelwatch.contract import Contract, Role
+from modelwatch.column_contracts import Role
+from modelwatch.contract import Contract
 from modelwatch.errors import UsageError
 from modelwatch.inputs import roles_of
 from modelwatch.metrics import METRICS, Family
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelwatch.alerts.rules import Rule
-    from modelwatch.contract import ColumnContract
+    from modelwatch.column_contracts import ColumnContract
     from modelwatch.distributions import Distribution
     from modelwatch.monitor import Monitor, Signal
     from modelwatch.profiles import Profile

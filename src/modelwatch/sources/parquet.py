@@ -11,7 +11,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modelwatch.columns import Bounds, Kind, kind_of
 from modelwatch.errors import SourceError
@@ -90,6 +89,8 @@ class ParquetSource:
         SourceError
             If there is no such column, or it holds no times.
         """
+        import pyarrow.compute as pc  # noqa: PLC0415
+
         if event_time not in self.schema.names:
             raise missing_event_time(event_time, self.schema.names)
         position = self._position(event_time)
@@ -127,14 +128,9 @@ class ParquetSource:
         """Yield one column row group by row group."""
         position = self._position(name)
         for file, part in self._opened():
-            bounds = None
-            column = file.read_row_group(part.group, columns=[name], use_threads=False).column(0)
-            if part.mask is not None:
-                column = column.filter(part.mask)
-            elif position is not None:
-                bounds = _bounds(part.metadata.row_group(part.group).column(position))
-            for array in column.chunks:
-                yield array, bounds
+            # A generator of its own lets go of one row group before the next is decoded, into the same
+            # memory, which the cache still has.
+            yield from _chunks(file, part, name, position)
 
     def _position(self, name: str) -> int | None:
         """Return the position of a flat column in the footers, None where nested columns shift it."""
@@ -185,6 +181,23 @@ class DatasetSource:
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield all rows of ``columns``."""
         yield from self.dataset.to_batches(columns=columns, batch_readahead=2, fragment_readahead=1)
+
+
+def _chunks(
+    file: Any, part: _Part, name: str, position: int | None
+) -> Iterator[tuple[pa.Array, Bounds | None]]:
+    column = file.read_row_group(part.group, columns=[name], use_threads=False).column(0)
+    bounds = None
+    if part.mask is not None:
+        column = column.filter(part.mask)
+    elif position is not None:
+        bounds = _bounds(part.metadata.row_group(part.group).column(position))
+    if column.num_chunks == 1:
+        array, column = column.chunk(0), None
+        yield array, bounds
+        return
+    for array in column.chunks:
+        yield array, bounds
 
 
 class _TimeBounds(NamedTuple):

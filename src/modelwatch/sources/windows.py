@@ -6,15 +6,14 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modelwatch.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
 
 _FIRST_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 _DURATION = re.compile(r"^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
@@ -100,7 +99,9 @@ def utc_times(column: pa.ChunkedArray | pa.Array, *, timezone: str | None, name:
     if not pa.types.is_timestamp(kind):
         raise SourceError("The event time is no time", where=name, got=str(kind))
     if kind.tz is None:
-        zone = _zone(timezone, name)
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        zone = _zone(timezone, name).key
         # A clock time that daylight saving skips or repeats is read as the earlier one, and never lost.
         column = pc.assume_timezone(
             column.cast(pa.timestamp("us"), safe=False), zone, ambiguous="earliest", nonexistent="earliest"
@@ -121,12 +122,14 @@ def _parsed(column: pa.ChunkedArray | pa.Array, timezone: str | None, name: str)
         except ValueError:
             moment = None
         if moment is not None and moment.tzinfo is None:
-            moment = moment.replace(tzinfo=ZoneInfo(_zone(timezone, name)))
+            moment = moment.replace(tzinfo=_zone(timezone, name))
         moments.append(moment)
     return pa.array(moments, type=pa.timestamp("us", tz="UTC"))
 
 
-def _zone(timezone: str | None, name: str) -> str:
+def _zone(timezone: str | None, name: str) -> ZoneInfo:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415
+
     if timezone is None:
         raise SourceError(
             "Event times carry no zone",
@@ -135,16 +138,17 @@ def _zone(timezone: str | None, name: str) -> str:
             next_step="set `timezone` in the contract",
         )
     try:
-        ZoneInfo(timezone)
+        return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise SourceError("Unknown time zone", where=name, got=timezone) from error
-    return timezone
 
 
 def inside(
     times: pa.ChunkedArray | pa.Array, window: Window, *, timezone: str | None, name: str
 ) -> pa.ChunkedArray | pa.Array:
     """Return which event times lie in ``window``; a row without a time does not."""
+    import pyarrow.compute as pc  # noqa: PLC0415
+
     moments = utc_times(times, timezone=timezone, name=name)
     return pc.fill_null(
         pc.and_(

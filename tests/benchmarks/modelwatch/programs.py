@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,38 @@ def exact(folder: Path) -> None:
         ((shares[:, 1] - shares[:, 0]) * np.log(shares[:, 1] / shares[:, 0])).sum()
 
 
-PROGRAMS: dict[str, Any] = {"floor": floor, "full": full, "production": production, "exact": exact}
+def evidently(folder: Path) -> None:
+    """Run Evidently's default drift preset: one metric a column."""
+    import pandas as pd
+
+    report, presets = import_module("evidently"), import_module("evidently.presets")
+    one, two = (pd.read_parquet(folder / f"{side}.parquet") for side in ("baseline", "production"))
+    report.Report([presets.DataDriftPreset()]).run(two, one)
+
+
+def window(folder: Path) -> None:
+    """Evaluate drift and quality of half of a file by its event times."""
+    from datetime import UTC, datetime, timedelta
+
+    import modelwatch
+
+    start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=10)
+    results = modelwatch.run(
+        {
+            "monitor": "window",
+            "data": {"event_time": "moment"},
+            "signals": {"inputs": {"type": "data_drift"}, "quality": {"type": "data_quality"}},
+        },
+        modelwatch.Profile.load(folder / "window.profile"),
+        folder / "window.parquet",
+        modelwatch.Window(start, start + timedelta(days=15)),
+    )
+    assert len(results["measurements"]) > 10
+
+
+PROGRAMS: dict[str, Any] = {
+    program.__name__: program for program in (floor, full, production, exact, evidently, window)
+}
 
 if __name__ == "__main__":
     PROGRAMS[sys.argv[1]](Path(sys.argv[2]))

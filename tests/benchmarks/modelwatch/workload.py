@@ -24,6 +24,27 @@ def write(path: Path, rows: int, *, production: bool) -> Path:
     return path
 
 
+def write_timed(path: Path, rows: int, *, year: int = 2026) -> Path:
+    """Write rows of a month in order of their event time, four columns of numbers and one of text."""
+    start = np.datetime64(f"{year}-01-01", "us")
+    step = 30 * 86_400 * 1_000_000 // rows
+    writer = None
+    for group in range(-(-rows // GROUP)):
+        generator = np.random.default_rng([year, group])
+        size = min(GROUP, rows - group * GROUP)
+        moments = start + (np.arange(size) + group * GROUP) * step
+        part = pa.table(
+            {"moment": pa.array(moments, pa.timestamp("us", tz="UTC"))}
+            | {f"x{i}": generator.standard_normal(size) for i in range(4)}
+            | {"name": pa.array(generator.choice(["red", "green", "blue"], size))}
+        )
+        writer = writer or pq.ParquetWriter(path, part.schema)
+        writer.write_table(part, row_group_size=GROUP)
+    if writer is not None:
+        writer.close()
+    return path
+
+
 def _group(group: int, *, production: bool) -> pa.Table:
     generator = np.random.default_rng([2026, group, int(production)])
     shift = 0.1 if production else 0.0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special, stats
 
-from modelwatch import Window, evidence, robust
+from modelwatch import Window, buckets, evidence, robust
 from modelwatch.alerts.evaluation import evaluate
 from modelwatch.alerts.history import CODES, History, SeriesKey
 from modelwatch.bins import QUANTILE_BINS, ROWS_PER_BIN, quantile_bins
@@ -119,7 +119,7 @@ class Categories:
         b, p = np.take_along_axis(b, order, 1), np.take_along_axis(p, order[None], 2)
         new = np.where(b[None] == 0, p, 0).sum(axis=2)
         p = np.where(b[None] == 0, 0, p)
-        top = robust.TOP_CATEGORIES
+        top = buckets.TOP_CATEGORIES
         b = np.column_stack([b[:, :top], b[:, top:].sum(axis=1), np.zeros(len(b), dtype=np.int64)])
         p = np.concatenate([p[..., :top], p[..., top:].sum(axis=2, keepdims=True), new[..., None]], axis=2)
         return Counted(b, p, *table)

@@ -122,7 +122,7 @@ def contract(
         if out is not None:
             drafted.save(out)
     text = drafted.to_yaml() if out is None else f"{len(drafted.columns)} columns in {out}"
-    Output(as_json).result(drafted.model_dump(mode="json"), text)
+    Output(as_json).result(drafted.to_dict(), text)
 
 
 def schema() -> None:
