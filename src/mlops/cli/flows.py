@@ -6,28 +6,24 @@ registered once, and a rollout goes on from where the endpoint says it is.
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops.errors import PipelineError, UsageError
+from mlops.cli.rolling_out import deploy, replay, rollout_progress
+from mlops.cli.sample import sample_of
+from mlops.errors import PipelineError
 from mlops.jobs import JobRun, download_output, follow, submit
-from mlops.settings import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from azure.ai.ml.entities import PipelineJob
 
     from mlops.candidate import Candidate
     from mlops.cli.context import Session
-    from mlops.cli.output import Output
     from mlops.model_version import ModelVersion
-    from mlops.rollout import RolloutProgress, RolloutResult
-    from mlops.rollout.measure import TrafficSource
-    from mlops.scoring import Exchange
     from mlops.usecase import UseCase
 
 __all__ = [
@@ -43,9 +39,6 @@ __all__ = [
     "train_and_follow",
     "trained",
 ]
-
-REPLAY_ROWS = 1
-"""Rows a request when a stream is replayed: what one user sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +83,6 @@ class Trained:
                 role: entry.get("metrics") for role, entry in self.evaluation.get("models", {}).items()
             },
         }
-
-
-def sample_of(session: Session, usecase: UseCase) -> Any:
-    """Write the use case's sample data below the home folder and return where each part is.
-
-    Raises
-    ------
-    UsageError
-        The use case ships no sample.
-    """
-    try:
-        module = importlib.import_module(f"usecases.{usecase.name}.sample")
-    except ModuleNotFoundError as error:
-        if error.name != f"usecases.{usecase.name}.sample":
-            raise
-        raise UsageError(
-            f"The use case {usecase.name} ships no sample data.",
-            where=f"src/usecases/{usecase.name}",
-            next_step="name your own: --data PATH",
-        ) from None
-    return module.write(session.home.path / "data" / usecase.name)
 
 
 def checked_job(
@@ -239,93 +211,6 @@ def register(session: Session, usecase: UseCase, trained: Trained) -> ModelVersi
     if champion is not None and champion.version == version.version:
         return champion
     return registry.set_challenger(name, version.version)
-
-
-def deploy(
-    session: Session,
-    usecase: UseCase,
-    *,
-    version: str | None = None,
-    traffic: Path | TrafficSource | None = None,
-    on_exchange: Callable[[Exchange], None] | None = None,
-) -> tuple[ModelVersion, RolloutResult]:
-    """Roll a version out, and make it champion once it serves everything.
-
-    Parameters
-    ----------
-    version
-        The version to deploy; the challenger, else the champion, by default.
-    traffic
-        Rows to judge the new deployment with, or what yields the bodies of real requests; the sample's
-        stream by default.
-
-    Raises
-    ------
-    UsageError
-        There is no version to deploy.
-    """
-    from functools import partial
-
-    from mlops.assets import ensure_environment
-    from mlops.registry import ModelRegistry
-    from mlops.rollout import Expectation, RolloutPolicy
-    from mlops.rollout import deploy as roll_out
-    from pipelines import scoring
-    from pipelines.environments import serving_environment
-
-    name = session.settings.names.model(usecase.name)
-    registry = ModelRegistry(session.client)
-    chosen = registry.get(name, version) if version else registry.challenger(name) or registry.champion(name)
-    if chosen is None:
-        raise UsageError(
-            f"There is no model of {usecase.name} to deploy.",
-            where=f"model {name}",
-            expected="a version that is challenger or champion",
-            next_step=f"mlops train --usecase {usecase.name}",
-        )
-    reference = chosen.reference
-    shift = chosen.expected_shift(registry.champion(name))
-    ensure_environment(session.client, serving_environment(session.settings))
-    source = traffic if callable(traffic) else partial(replay, traffic or sample_of(session, usecase).stream)
-    result = roll_out(
-        session.client,
-        endpoint=scoring.endpoint(session.settings, usecase),
-        deployment=lambda color: scoring.deployment(session.settings, usecase, model=reference, color=color),
-        policy=RolloutPolicy.from_settings(session.settings, expected_shift=shift),
-        sample=_read_json(ROOT / usecase.serving.sample_request),
-        expectation=Expectation(),
-        traffic=source,
-        progress=rollout_progress(session.output),
-        on_exchange=on_exchange,
-    )
-    if result.ok:
-        chosen = registry.set_champion(name, chosen.version)
-    return chosen, result
-
-
-def rollout_progress(output: Output) -> Callable[[RolloutProgress], None]:
-    """Return a listener that prints each message, and of a count every fifth part."""
-    shown: dict[str, int] = {}
-
-    def show(event: RolloutProgress) -> None:
-        if not event.total:
-            output.progress(f"  {event.step}: {event.message}")
-            return
-        part = 5 * event.done // event.total
-        if shown.get(event.step) != part:
-            shown[event.step] = part
-            output.progress(f"  {event.step}: {event.message}, {event.done} of {event.total} requests")
-
-    return show
-
-
-def replay(file: Path) -> Iterable[dict[str, Any]]:
-    """Yield a file's rows as the request bodies of single users, again and again in order."""
-    from mlops.scoring import batches, read_rows
-
-    while True:
-        for batch in batches(read_rows(file), size=REPLAY_ROWS):
-            yield batch.body
 
 
 def _training_data(session: Session, job: str) -> str:
