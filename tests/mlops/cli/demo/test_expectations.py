@@ -21,10 +21,18 @@ LABEL_DAYS = 2
 
 def incident(day: int, severity: Severity = Severity.CRITICAL, action: str = RETRAINING) -> Incident:
     opened = (FIRST_DAY.replace(day=FIRST_DAY.day + day)).isoformat()
+    fixed: dict[str, Any] = {"monitor": "m", "group": {}, "owner": "o", "route": None, "runbook": None}
     return Incident(
-        id=f"{day}", monitor="m", group={}, owner="o", route=None, state="open", severity=severity,
-        opened=opened, resolved=None, runbook=None, action=action, cause={"kind": "unknown", "text": ""}, alerts=(),
-    )  # fmt: skip
+        **fixed,
+        id=f"{day}",
+        state="open",
+        severity=severity,
+        opened=opened,
+        resolved=None,
+        action=action,
+        cause={"kind": "unknown", "text": ""},
+        alerts=(),
+    )
 
 
 @dataclass
