@@ -27,7 +27,7 @@ class CommandLine:
             env=self._environment(),
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=600,
         )
         assert finished.returncode == code, f"{arguments}\n{finished.stdout}\n{finished.stderr}"
         assert "Traceback" not in finished.stderr

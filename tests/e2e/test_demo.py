@@ -17,7 +17,7 @@ import pytest
 from mlops.actions import requests
 from modelwatch.alerts.store import AlertStore
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 

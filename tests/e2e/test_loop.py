@@ -20,7 +20,7 @@ from tests.workflows.node_service import NodeService
 from tests.workflows.simulation.github_api import GitHubApi
 from usecases.classical import sample
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
