@@ -8,9 +8,11 @@ import pytest
 
 from mlops.settings import ROOT, load
 from mlops.usecase import load_usecase
-from modelwatch import Contract, Monitor, Role
+from modelwatch import Contract, Monitor, Role, profile
 from modelwatch.alerts.mutation import mutate
+from modelwatch.alerts.planning import plan
 from modelwatch.alerts.testing import Suite
+from usecases.classical import sample
 
 MONITORS = sorted((ROOT / "pipelines").glob("*/monitor.yaml"))
 _ROLES = {"id": Role.IDENTIFIER, "feature": Role.FEATURE, "target": Role.TARGET}
@@ -56,3 +58,14 @@ def test_each_change_of_a_rule_is_noticed(file: Path) -> None:
     mutants = mutate(suite, monitor)
     assert [mutant.to_dict() for mutant in mutants if mutant.killed_by is None] == []
     assert len(mutants) > 10 * len(monitor.rules) - 10
+
+
+def test_the_false_alarms_to_be_expected_are_within_the_budget() -> None:
+    file = ROOT / "pipelines" / "classical" / "monitor.yaml"
+    monitor, contract = Monitor.load(file), Contract.load(file.with_name("contract.yaml"))
+    rows = sample.load().head(8_076).tail(2_400)
+    answers = rows.assign(probability=rows["disea"].rank(pct=True), label=1)
+    planned = plan(monitor, profile(answers, contract=contract), contract=contract, rows=600)
+    assert planned.refusals == ()
+    assert monitor.budget is not None
+    assert 0 < planned.alarms_month <= monitor.budget.false_alarms_per_month
