@@ -1,0 +1,215 @@
+"""A feature then and now: a histogram or the shares of categories, from a measurement's buckets or from profiles."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from mlops.reporting.definitions import Unit
+from mlops.reporting.formats import number
+from modelwatch.distributions import CategoricalDistribution, NumericDistribution
+from modelwatch.robust import NEW, NULL, OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from modelwatch.profiles import ColumnProfile
+
+__all__ = ["Distribution", "from_buckets", "from_profiles"]
+
+MOST_CATEGORIES: Final = 12
+_BARS: Final = 36
+# Ends of the axis, as shares of the rows on either side: what lies beyond is counted in the outermost bars.
+_ENDS: Final = (0.005, 0.995)
+_QUARTILES: Final = (0.25, 0.5, 0.75)
+_BUCKET: Final = re.compile(r"^\[(-inf|[-+.\de]+), (inf|[-+.\de]+)\)$")
+_SPECIAL: Final = {NULL: "no value", OTHER: "all other categories", NEW: "new categories"}
+_TALL: Final = 1000
+_STEP: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Shares of one bucket; `special` marks what is no value of the data."""
+
+    label: str
+    then: float
+    now: float
+    special: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What is drawn and told of a feature then and now.
+
+    Attributes
+    ----------
+    kind
+        ``histogram`` (equal widths), ``quantiles`` (buckets of the baseline's quantiles) or ``categories``.
+    ticks
+        Where labels stand below the axis, in percent, and what they say.
+    quartiles
+        Quartiles then and now in percent of the axis; None where they are not known.
+    """
+
+    kind: str
+    bars: tuple[Bar, ...]
+    rows_then: int
+    rows_now: int
+    ticks: tuple[tuple[float, str], ...] = ()
+    quartiles: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    medians: tuple[str, str] | None = None
+    more: int = 0
+
+    @property
+    def top(self) -> float:
+        """Largest share, the height of the picture."""
+        return max((max(bar.then, bar.now) for bar in self.bars), default=0.0) or 1.0
+
+    @property
+    def summary(self) -> str:
+        """What the picture shows, in words."""
+        moved = max(self.bars, key=lambda bar: abs(bar.now - bar.then), default=None)
+        words = [f"median then {self.medians[0]}, now {self.medians[1]}"] if self.medians else []
+        if moved is not None:
+            then, now = number(moved.then, Unit.SHARE), number(moved.now, Unit.SHARE)
+            words.append(f"largest change: {moved.label}, from {then} to {now} of the rows")
+        return "; ".join(words)
+
+    def picture(self, name: str) -> Markup:
+        """Return the bars now and the outline then."""
+        width = _STEP * len(self.bars)
+        now = "".join(
+            f"M{_STEP * i + 1} {_TALL}v-{round(_TALL * bar.now / self.top)}h{_STEP - 2}V{_TALL}z"
+            for i, bar in enumerate(self.bars)
+            if bar.now
+        )
+        heights = [_TALL - round(_TALL * bar.then / self.top) for bar in self.bars]
+        then = f"M0 {_TALL}" + "".join(f"V{height}h{_STEP}" for height in heights) + f"V{_TALL}"
+        return Markup(
+            f'<svg class="histogram" viewBox="0 0 {width} {_TALL}" preserveAspectRatio="none" role="img">'
+            f"<title>Distribution of {escape(name)} then and now</title><desc>{escape(self.summary)}</desc>"
+            f'<path class="now" d="{now}"/><path class="then" d="{then}"/></svg>'
+        )
+
+
+def from_buckets(details: Mapping[str, Any]) -> Distribution | None:
+    """Return the distribution that the buckets of a drift measurement hold, None where there are none."""
+    labels, before, after = (details.get(name) for name in ("buckets", "baseline", "production"))
+    if not labels or before is None or after is None:
+        return None
+    rows_then, rows_now = sum(before), sum(after)
+    then = [count / rows_then if rows_then else 0.0 for count in before]
+    now = [count / rows_now if rows_now else 0.0 for count in after]
+    matched = [_BUCKET.match(label) for label in labels if label != NULL]
+    if not all(matched):
+        return _categories(labels, then, now, rows_then, rows_now)
+    bars = tuple(
+        Bar(_SPECIAL.get(label, _interval(label)), b, p, label in _SPECIAL)
+        for label, b, p in zip(labels, then, now, strict=True)
+    )
+    edges = [match[2] for match in matched if match is not None][:-1]
+    ticks = tuple(
+        (round(100 * (position + 1) / len(bars), 1), _edge(edge))
+        for position, edge in enumerate(edges)
+        if position % max(1, len(edges) // 5) == 0
+    )
+    return Distribution("quantiles", bars, rows_then, rows_now, ticks)
+
+
+def from_profiles(
+    baseline: ColumnProfile | None, production: ColumnProfile | None, compared_as: str | None = None
+) -> Distribution | None:
+    """Return the distribution of a column from its two profiles, None where they cannot be put side by side."""
+    before = baseline.distribution(compared_as) if baseline is not None else None
+    after = production.distribution(compared_as) if production is not None else None
+    if isinstance(before, NumericDistribution) and isinstance(after, NumericDistribution):
+        return _histogram(before, after) if before.n and after.n else None
+    if isinstance(before, CategoricalDistribution) and isinstance(after, CategoricalDistribution):
+        return _counted(before, after) if before.rows and after.rows else None
+    return None
+
+
+def _histogram(before: NumericDistribution, after: NumericDistribution) -> Distribution:
+    sides = before, after
+    low = min(side.quantile(_ENDS[0]) for side in sides)
+    high = max(side.quantile(_ENDS[1]) for side in sides)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, _BARS + 1)
+    shares = []
+    for side in sides:
+        lower, upper = side.cells.edges()
+        middle = np.clip(lower / 2 + upper / 2, low, high)
+        counts, _ = np.histogram(middle, edges, weights=side.cells.counts)
+        shares.append((counts / side.rows).tolist())
+    bars = [
+        Bar(f"{number(float(start))} to {number(float(end))}", then, now)
+        for start, end, then, now in zip(edges, edges[1:], *shares, strict=False)
+    ]
+    if before.missing or after.missing:
+        bars.append(Bar("no value", before.missing / before.rows, after.missing / after.rows, special=True))
+    width = 100 * _BARS / len(bars)
+
+    def percent(value: float) -> float:
+        return round(width * min(1.0, max(0.0, (value - low) / (high - low))), 1)
+
+    ticks = tuple((percent(value), number(value)) for value in np.linspace(low, high, 5).tolist())
+    quartiles = tuple(tuple(percent(side.quantile(share)) for share in _QUARTILES) for side in sides)
+    return Distribution(
+        "histogram", tuple(bars), before.rows, after.rows, ticks, (quartiles[0], quartiles[1]),
+        (number(before.quantile(0.5)), number(after.quantile(0.5))),
+    )  # fmt: skip
+
+
+def _counted(before: CategoricalDistribution, after: CategoricalDistribution) -> Distribution:
+    names = list(dict.fromkeys([*before.counts, *after.counts]))
+    then = [before.counts.get(name, 0) / before.rows for name in names]
+    now = [after.counts.get(name, 0) / after.rows for name in names]
+    if before.missing or after.missing:
+        names.append(NULL)
+        then.append(before.missing / before.rows)
+        now.append(after.missing / after.rows)
+    return _categories(names, then, now, before.rows, after.rows)
+
+
+def _categories(
+    labels: Sequence[str], then: Sequence[float], now: Sequence[float], rows_then: int, rows_now: int
+) -> Distribution:
+    """Keep the most frequent categories on either side, and add up the rest."""
+    bars = [
+        Bar(_SPECIAL.get(label, label), b, p, label in _SPECIAL)
+        for label, b, p in zip(labels, then, now, strict=True)
+    ]
+    bars.sort(key=lambda bar: (bar.special, -max(bar.then, bar.now)))
+    plain = [bar for bar in bars if not bar.special]
+    special = [bar for bar in bars if bar.special]
+    rest = plain[MOST_CATEGORIES:]
+    if rest:
+        name = f"{len(rest)} rarer categories"
+        special.insert(
+            0, Bar(name, sum(bar.then for bar in rest), sum(bar.now for bar in rest), special=True)
+        )
+    return Distribution(
+        "categories", (*plain[:MOST_CATEGORIES], *special), rows_then, rows_now, more=len(rest)
+    )
+
+
+def _interval(label: str) -> str:
+    match = _BUCKET.match(label)
+    if match is None:
+        return label
+    low, high = match[1], match[2]
+    if low == "-inf":
+        return f"below {_edge(high)}"
+    if high == "inf":
+        return f"{_edge(low)} and above"
+    return _edge(low) if low == high else f"{_edge(low)} to {_edge(high)}"
+
+
+def _edge(text: str) -> str:
+    return number(float(text))

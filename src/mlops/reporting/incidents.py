@@ -1,0 +1,215 @@
+"""Incidents and alerts as pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from mlops.reporting.definitions import text_of
+from mlops.reporting.formats import NOTHING, bound, listed, moment, number, significance
+from modelwatch.metrics import METRICS, Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["SEVERITIES", "Alert", "Incident", "alerts_of", "incidents_of"]
+
+SEVERITIES: Final = ("info", "warning", "critical")
+# What is worth showing of an alert that has not become an incident.
+_WATCHED: Final = ("firing", "recovering", "pending", "error", "no_data", "insufficient")
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One rule on one series."""
+
+    rule: str
+    signal: str
+    metric: str
+    feature: str | None
+    segment: str | None
+    state: str
+    severity: str
+    value: str
+    threshold: str
+    evidence: str
+    since: str | None
+    inhibited: bool
+
+    @property
+    def subject(self) -> str:
+        """Feature, or what else the rule watches, and the segment."""
+        name = self.feature or text_of(self.metric).short
+        return f"{name} in {self.segment}" if self.segment else name
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What somebody is, or was, told of.
+
+    Attributes
+    ----------
+    first, last
+        Windows of the page's timeline from which and up to which it was open.
+    """
+
+    id: str
+    state: str
+    severity: str
+    group: str
+    opened: str | None
+    resolved: str | None
+    owner: str
+    route: str
+    runbook: str
+    action: str
+    cause: str
+    acknowledged_by: str
+    alerts: tuple[Alert, ...]
+    annotations: tuple[str, ...]
+    first: int
+    last: int
+
+    @property
+    def open(self) -> bool:
+        """Whether it still is one."""
+        return self.state == "open"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Features concerned, the most concerned first."""
+        return tuple(dict.fromkeys(alert.feature for alert in self.alerts if alert.feature))
+
+    def concerns(self, feature: str | None) -> bool:
+        """Whether one of its alerts is about this feature."""
+        return any(alert.feature == feature for alert in self.alerts)
+
+    @property
+    def title(self) -> str:
+        """What it is about, in a few words."""
+        subjects = list(dict.fromkeys(alert.subject for alert in self.alerts))
+        if not subjects:
+            return self.group
+        return listed(subjects)
+
+
+def incidents_of(
+    found: Iterable[Mapping[str, Any]], windows: Sequence[tuple[str | None, str | None]]
+) -> tuple[Incident, ...]:
+    """Return incidents, the open and severe ones first, then the newest."""
+    read = [_incident(entry, windows) for entry in found]
+    read.sort(key=lambda incident: incident.opened or "", reverse=True)
+    read.sort(key=lambda incident: (not incident.open, -_rank(incident.severity)))
+    return tuple(read)
+
+
+def _incident(entry: Mapping[str, Any], windows: Sequence[tuple[str | None, str | None]]) -> Incident:
+    opened, resolved = _text(entry.get("opened")), _text(entry.get("resolved"))
+    state = str(entry.get("state") or "open")
+    first = _window_at(opened, windows, default=0)
+    # The window in which it was resolved was already fine.
+    last = max(first, _window_at(resolved, windows, default=len(windows)) - 1)
+    cause = entry.get("cause") or {}
+    return Incident(
+        id=str(entry.get("id") or ""),
+        state=state,
+        severity=str(entry.get("severity") or "warning"),
+        group=_group(entry.get("group")),
+        opened=opened,
+        resolved=resolved,
+        owner=_text(entry.get("owner")) or "",
+        route=_text(entry.get("route")) or "",
+        runbook=_text(entry.get("runbook")) or "",
+        action=_text(entry.get("action")) or "",
+        cause=str(cause.get("text") or "") if isinstance(cause, Mapping) else str(cause),
+        acknowledged_by=_text(entry.get("acknowledged_by")) or "",
+        alerts=alerts_of(entry.get("alerts") or ()),
+        annotations=tuple(_annotation(note) for note in entry.get("annotations") or ()),
+        first=first,
+        last=last,
+    )
+
+
+def alerts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Alert, ...]:
+    """Return the alerts that are worth a line, in the order given."""
+    return tuple(_alert(row) for row in rows if row.get("state", "firing") in _WATCHED or "state" not in row)
+
+
+def _alert(row: Mapping[str, Any]) -> Alert:
+    metric = str(row.get("metric") or "")
+    unit = text_of(metric).unit
+    entry = METRICS.get(metric)
+    sign = "≥" if entry is not None and entry.direction is Direction.LOWER_IS_WORSE else "≤"
+    limit = row.get("threshold")
+    evidence = row.get("q_value")
+    return Alert(
+        rule=str(row.get("rule") or ""),
+        signal=str(row.get("signal") or ""),
+        metric=metric,
+        feature=_text(row.get("feature")),
+        segment=_text(row.get("segment")),
+        state=str(row.get("state") or "firing"),
+        severity=str(row.get("severity") or ""),
+        value=number(row.get("value"), unit),
+        threshold=NOTHING if limit is None else f"{sign}\u00a0{bound(limit, unit)}",
+        evidence=significance(evidence if evidence is not None else row.get("p_value")),
+        since=_text(row.get("since")),
+        inhibited=bool(row.get("inhibited")),
+    )
+
+
+def _rank(severity: str) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else 0
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _group(group: Any) -> str:
+    if isinstance(group, Mapping):
+        return ", ".join(f"{key} {value}" for key, value in group.items())
+    if isinstance(group, (list, tuple)):
+        return ", ".join(map(str, group))
+    return str(group or "")
+
+
+def _annotation(note: Any) -> str:
+    """Return a note, an action taken or its outcome as one line, whoever wrote it when."""
+    if not isinstance(note, Mapping):
+        return str(note)
+    when = note.get("at") or note.get("when")
+    who = note.get("actor") or note.get("by")
+    said = [
+        str(note[key]) if key in ("text", "note") else f"{key}: {note[key]}"
+        for key in ("text", "note", "action", "outcome")
+        if note.get(key)
+    ]
+    head = " ".join(part for part in (moment(_text(when)) if when else "", str(who or "")) if part)
+    body = "; ".join(said)
+    return f"{head}: {body}" if head else body
+
+
+def _window_at(text: str | None, windows: Sequence[tuple[str | None, str | None]], *, default: int) -> int:
+    """Return the window that holds a time; the end of a window belongs to it, since state changes there."""
+    if text is None:
+        return default
+    try:
+        at = _utc(text)
+        for position, (start, end) in enumerate(windows):
+            if start is not None and end is not None and _utc(start) < at <= _utc(end):
+                return position
+            if start is not None and at <= _utc(start):
+                return position
+    except ValueError:
+        return default
+    return max(0, len(windows) - 1)
+
+
+def _utc(text: str) -> datetime:
+    read = datetime.fromisoformat(text)
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read
