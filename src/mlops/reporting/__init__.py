@@ -2,7 +2,8 @@
 
 from mlops.reporting.monitor_page import monitor_page
 from mlops.reporting.site import write_site
+from mlops.reporting.subjects import subject_of
 from mlops.reporting.timeline import Timeline
 from mlops.reporting.view import Subject
 
-__all__ = ["Subject", "Timeline", "monitor_page", "write_site"]
+__all__ = ["Subject", "Timeline", "monitor_page", "subject_of", "write_site"]

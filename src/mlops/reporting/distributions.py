@@ -1,4 +1,4 @@
-"""A feature then and now: a histogram or the shares of categories, from a measurement's buckets or from profiles."""
+"""A feature then and now: a histogram or shares of categories, from a measurement's buckets or profiles."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from mlops.reporting.definitions import Unit
+from mlops.reporting.drawing import path
 from mlops.reporting.formats import number
+from mlops.reporting.units import Unit
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 from modelwatch.robust import NEW, NULL, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelwatch.profiles import ColumnProfile
+    from modelwatch.column_profiles import ColumnProfile
 
 __all__ = ["Distribution", "from_buckets", "from_profiles"]
 
@@ -29,6 +30,10 @@ _QUARTILES: Final = (0.25, 0.5, 0.75)
 _BUCKET: Final = re.compile(r"^\[(-inf|[-+.\de]+), (inf|[-+.\de]+)\)$")
 _SPECIAL: Final = {NULL: "no value", OTHER: "all other categories", NEW: "new categories"}
 _TALL: Final = 1000
+_HISTOGRAM: Final = Markup(
+    '<svg class="histogram" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img">'
+    "<title>Distribution of {} then and now</title><desc>{}</desc>{}</svg>"
+)
 _STEP: Final = 10
 
 
@@ -90,11 +95,8 @@ class Distribution:
         )
         heights = [_TALL - round(_TALL * bar.then / self.top) for bar in self.bars]
         then = f"M0 {_TALL}" + "".join(f"V{height}h{_STEP}" for height in heights) + f"V{_TALL}"
-        return Markup(
-            f'<svg class="histogram" viewBox="0 0 {width} {_TALL}" preserveAspectRatio="none" role="img">'
-            f"<title>Distribution of {escape(name)} then and now</title><desc>{escape(self.summary)}</desc>"
-            f'<path class="now" d="{now}"/><path class="then" d="{then}"/></svg>'
-        )
+        bars = path("now", now) + path("then", then)
+        return _HISTOGRAM.format(width, _TALL, name, self.summary, bars)
 
 
 def from_buckets(details: Mapping[str, Any]) -> Distribution | None:
@@ -124,7 +126,7 @@ def from_buckets(details: Mapping[str, Any]) -> Distribution | None:
 def from_profiles(
     baseline: ColumnProfile | None, production: ColumnProfile | None, compared_as: str | None = None
 ) -> Distribution | None:
-    """Return the distribution of a column from its two profiles, None where they cannot be put side by side."""
+    """Return a column's distribution from its two profiles, None where they cannot be put side by side."""
     before = baseline.distribution(compared_as) if baseline is not None else None
     after = production.distribution(compared_as) if production is not None else None
     if isinstance(before, NumericDistribution) and isinstance(after, NumericDistribution):

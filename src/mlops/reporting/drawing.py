@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from mlops.reporting.timeline import Level
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from mlops.reporting.timeline import Numbers, Series
 
-__all__ = ["CELLS", "Scale", "chart", "evidence", "scale_of", "spans", "strip"]
+__all__ = ["CELLS", "Scale", "chart", "evidence", "path", "scale_of", "spans", "strip"]
 
-# Path of one cell of a strip, from its upper end: a height for each level, so that the strip reads in grey too.
+# One cell of a strip, from its lower end: a height for each level, so that the strip reads in grey too.
 CELLS: Final = {
     Level.CALM: ("calm", "9v-2"),
     Level.NEAR: ("near", "9v-4"),
@@ -42,32 +42,36 @@ _MOST_THRESHOLDS: Final = 6.0
 _SMALLEST_P: Final = 1e-4
 
 
+# `Markup.format` escapes what it puts in: names of features come from data, and end in attributes and titles.
+_PATH: Final = Markup('<path class="{}" d="{}"/>')
+_STRIP: Final = Markup(
+    '<svg class="{}" viewBox="0 0 {} 10" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+)
+_SPAN: Final = Markup('<rect class="{}" x="{}" y="2" width="{}" height="6"><title>{}</title></rect>')
+_INCIDENT: Final = Markup('<rect class="incident" x="{}" y="0" width="{}" height="{}"/>')
+
+
+def path(name: str, drawn: str) -> Markup:
+    """Return a path, or nothing where there is nothing to draw."""
+    return _PATH.format(name, drawn) if drawn else Markup()
+
+
 def strip(levels: Sequence[Level], label: str) -> Markup:
     """Return one row of the heat map: one mark a window, its height and colour by its level."""
-    paths = []
-    for level, (name, drawn) in CELLS.items():
-        marks = "".join(f"M{_CELL * i + 1} {drawn}" for i, found in enumerate(levels) if found is level)
-        if marks:
-            paths.append(f'<path class="{name}" d="{marks}"/>')
-    width = _CELL * max(1, len(levels))
-    return Markup(
-        f'<svg class="strip" viewBox="0 0 {width} 10" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(label)}">{"".join(paths)}</svg>'
+    marks = Markup().join(
+        path(name, "".join(f"M{_CELL * i + 1} {drawn}" for i, found in enumerate(levels) if found is level))
+        for level, (name, drawn) in CELLS.items()
     )
+    return _STRIP.format("strip", _CELL * max(1, len(levels)), label, marks)
 
 
 def spans(intervals: Iterable[tuple[int, int, str, str]], windows: int, label: str) -> Markup:
     """Return a row of the heat map with bars from one window to another: first, last, class, title."""
-    bars = "".join(
-        f'<rect class="{name}" x="{_CELL * first}" y="2" width="{_CELL * (last - first + 1)}" height="6">'
-        f"<title>{escape(title)}</title></rect>"
+    bars = Markup().join(
+        _SPAN.format(name, _CELL * first, _CELL * (last - first + 1), title)
         for first, last, name, title in intervals
     )
-    width = _CELL * max(1, windows)
-    return Markup(
-        f'<svg class="strip spans" viewBox="0 0 {width} 10" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(label)}">{bars}</svg>'
-    )
+    return _STRIP.format("strip spans", _CELL * max(1, windows), label, bars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Scale:
 def scale_of(series: Series) -> Scale:
     """Return an axis on which values, intervals and thresholds can be seen.
 
-    Amounts start at zero. Scores, of which the interesting part is near their threshold, get the range they need.
+    Amounts start at zero. Scores get the range they need: what matters is near their threshold.
     """
     bounds = [bound for bound in series.threshold if bound is not None]
     held = [*_held(series.value), *bounds, *_held(series.low), *_held(series.high)]
@@ -114,35 +118,22 @@ def chart(series: Series, scale: Scale, shaded: Iterable[tuple[int, int]] = ()) 
     shaded
         First and last window of each incident.
     """
-    windows = len(series.value)
-    parts = [
-        f'<rect class="incident" x="{_STEP * first}" y="0" width="{_STEP * (last - first + 1)}" height="{_TALL}"/>'
-        for first, last in shaded
-    ]
-    parts += [f'<path class="band" d="{_band(series, scale)}"/>'] if any(_held(series.low)) else []
-    parts.append(f'<path class="bound" d="{_steps(series.threshold, scale)}"/>')
-    parts.append(f'<path class="line" d="{_line(series.value, scale)}"/>')
     levels = series.levels()
-    for name, wanted in (
-        ("calm", (Level.CALM, Level.NEAR)),
-        ("few", (Level.INSUFFICIENT,)),
-        ("unproven", (Level.UNPROVEN,)),
-        ("breach", (Level.BREACH, Level.DOUBLE)),
-    ):
-        dots = _dots(series, scale, levels, wanted)
-        if dots and (name != "calm" or windows == 1):
-            parts.append(f'<path class="dot {name}" d="{dots}"/>')
-    gaps = "".join(
-        f"M{_x(i)} {_TALL}v-90"
-        for i, level in enumerate(levels)
-        if level in (Level.NO_DATA, Level.ERROR, Level.INSUFFICIENT) and series.value[i] is None
-    )
-    parts += [f'<path class="gap" d="{gaps}"/>'] if gaps else []
-    return Markup("".join(parts))
+    parts = [
+        *(_INCIDENT.format(_STEP * first, _STEP * (last - first + 1), _TALL) for first, last in shaded),
+        path("band", _band(series, scale)),
+        path("bound", _steps(series.threshold, scale)),
+        path("line", _line(series.value, scale)),
+        path("dot few", _dots(series, scale, levels, (Level.INSUFFICIENT,))),
+        path("dot unproven", _dots(series, scale, levels, (Level.UNPROVEN,))),
+        path("dot breach", _dots(series, scale, levels, (Level.BREACH, Level.DOUBLE))),
+        path("gap", _gaps(series, levels)),
+    ]
+    return Markup().join(parts)
 
 
 def evidence(series: Series, alpha: float) -> Markup:
-    """Return the evidence of each window as a tick: the smaller the q-value, the taller; strong where below alpha."""
+    """Return the evidence of each window as a tick: the smaller q, the taller; strong below alpha."""
     strong: list[str] = []
     weak: list[str] = []
     for window, value in enumerate(series.evidence):
@@ -150,12 +141,7 @@ def evidence(series: Series, alpha: float) -> Markup:
             continue
         height = round(_TALL * math.log10(max(value, _SMALLEST_P)) / math.log10(_SMALLEST_P))
         (strong if value < alpha else weak).append(f"M{_x(window)} {_TALL}v-{max(height, 20)}")
-    paths = [
-        f'<path class="{name}" d="{"".join(marks)}"/>'
-        for name, marks in (("weak", weak), ("strong", strong))
-        if marks
-    ]
-    return Markup("".join(paths))
+    return path("weak", "".join(weak)) + path("strong", "".join(strong))
 
 
 def _held(values: Iterable[float | None]) -> list[float]:
@@ -202,6 +188,16 @@ def _band(series: Series, scale: Scale) -> str:
         below = "L".join(f"{_x(i)} {scale.y(low)}" for i, low, _ in reversed(held))
         drawn.append(f"M{above}L{below}z")
     return "".join(drawn)
+
+
+def _gaps(series: Series, levels: Sequence[Level]) -> str:
+    """Return a mark on the axis for each window that should have a value and has none."""
+    silent = (Level.NO_DATA, Level.ERROR, Level.INSUFFICIENT)
+    return "".join(
+        f"M{_x(i)} {_TALL}v-90"
+        for i, (level, value) in enumerate(zip(levels, series.value, strict=True))
+        if level in silent and value is None
+    )
 
 
 def _dots(series: Series, scale: Scale, levels: Sequence[Level], wanted: tuple[Level, ...]) -> str:

@@ -45,7 +45,7 @@ class FeatureView:
     primary
         The figure that the table shows numbers of: the first judged drift metric.
     strain
-        How near the feature is to a threshold, in percent of the picture in which `THRESHOLD_AT` is the threshold.
+        How near the feature is to a threshold, in percent of a picture with the threshold at `THRESHOLD_AT`.
     figures
         Histories that say something: of drift, or with anything but calm in them.
     also

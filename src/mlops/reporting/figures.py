@@ -146,9 +146,8 @@ def summary(series: Series) -> str:
     unit = series.text.unit
     words = [f"{series.text.name} over {plural(len(levels), 'window')}"]
     if held:
-        words.append(
-            f"from {number(min(held), unit)} to {number(max(held), unit)}, now {number(series.value[-1], unit)}"
-        )
+        ends = f"from {number(min(held), unit)} to {number(max(held), unit)}"
+        words.append(f"{ends}, now {number(series.value[-1], unit)}")
     if series.judged:
         words.append(f"threshold {threshold_of(series)}, {plural(breaches, 'breach', 'breaches')}")
     return "; ".join(words)

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mlops.reporting.definitions import Unit
+from mlops.reporting.units import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

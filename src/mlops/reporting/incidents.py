@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.reporting.definitions import text_of
-from mlops.reporting.formats import NOTHING, bound, listed, moment, number, significance
+from mlops.reporting.formats import NOTHING, bound, listed, moment, number, plural, significance
 from modelwatch.metrics import METRICS, Direction
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ __all__ = ["SEVERITIES", "Alert", "Incident", "alerts_of", "incidents_of"]
 
 SEVERITIES: Final = ("info", "warning", "critical")
 # What is worth showing of an alert that has not become an incident.
-_WATCHED: Final = ("firing", "recovering", "pending", "error", "no_data", "insufficient")
+_WATCHED: Final = ("firing", "recovering", "pending", "error")
+_WAITING: Final = {"no_data": "no data", "insufficient": "too few rows"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Incident:
     ----------
     first, last
         Windows of the page's timeline from which and up to which it was open.
+    quiet
+        Found in the past, by rules that changed since: nobody was told.
     """
 
     id: str
@@ -71,6 +75,7 @@ class Incident:
     annotations: tuple[str, ...]
     first: int
     last: int
+    quiet: bool = False
 
     @property
     def open(self) -> bool:
@@ -91,7 +96,7 @@ class Incident:
         """What it is about, in a few words."""
         subjects = list(dict.fromkeys(alert.subject for alert in self.alerts))
         if not subjects:
-            return self.group
+            return self.cause.rstrip(".") or self.group
         return listed(subjects)
 
 
@@ -109,8 +114,7 @@ def _incident(entry: Mapping[str, Any], windows: Sequence[tuple[str | None, str 
     opened, resolved = _text(entry.get("opened")), _text(entry.get("resolved"))
     state = str(entry.get("state") or "open")
     first = _window_at(opened, windows, default=0)
-    # The window in which it was resolved was already fine.
-    last = max(first, _window_at(resolved, windows, default=len(windows)) - 1)
+    last = max(first, _window_at(resolved, windows, default=len(windows) - 1))
     cause = entry.get("cause") or {}
     return Incident(
         id=str(entry.get("id") or ""),
@@ -125,16 +129,34 @@ def _incident(entry: Mapping[str, Any], windows: Sequence[tuple[str | None, str 
         action=_text(entry.get("action")) or "",
         cause=str(cause.get("text") or "") if isinstance(cause, Mapping) else str(cause),
         acknowledged_by=_text(entry.get("acknowledged_by")) or "",
-        alerts=alerts_of(entry.get("alerts") or ()),
+        alerts=tuple(map(_alert, entry.get("alerts") or ())),
+        quiet=bool(entry.get("quiet")),
         annotations=tuple(_annotation(note) for note in entry.get("annotations") or ()),
         first=first,
         last=last,
     )
 
 
+def waiting(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return how many alerts could not be judged, and why; nothing where there are none."""
+    counted = Counter(str(row.get("state")) for row in rows)
+    return "; ".join(
+        f"{plural(counted[state], 'alert')} could not be judged: {why}"
+        for state, why in _WAITING.items()
+        if counted[state]
+    )
+
+
+def silence_line(silence: Mapping[str, Any]) -> str:
+    """Return a silence in one line: what it mutes, until when, by whom and why."""
+    matched = ", ".join(f"{name} {pattern}" for name, pattern in (silence.get("matchers") or {}).items())
+    until = moment(_text(silence.get("until")))
+    return f"{matched or 'everything'} until {until}, by {silence.get('owner')}: {silence.get('reason')}"
+
+
 def alerts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Alert, ...]:
     """Return the alerts that are worth a line, in the order given."""
-    return tuple(_alert(row) for row in rows if row.get("state", "firing") in _WATCHED or "state" not in row)
+    return tuple(_alert(row) for row in rows if row.get("state") in _WATCHED)
 
 
 def _alert(row: Mapping[str, Any]) -> Alert:
@@ -195,15 +217,13 @@ def _annotation(note: Any) -> str:
 
 
 def _window_at(text: str | None, windows: Sequence[tuple[str | None, str | None]], *, default: int) -> int:
-    """Return the window that holds a time; the end of a window belongs to it, since state changes there."""
+    """Return the window that holds a time, the last one for what came after it."""
     if text is None:
         return default
     try:
         at = _utc(text)
         for position, (start, end) in enumerate(windows):
-            if start is not None and end is not None and _utc(start) < at <= _utc(end):
-                return position
-            if start is not None and at <= _utc(start):
+            if start is not None and end is not None and at < _utc(end):
                 return position
     except ValueError:
         return default

@@ -11,8 +11,9 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mlops.reporting.definitions import Unit, text_of
+from mlops.reporting.definitions import text_of
 from mlops.reporting.formats import count, moment, number
+from mlops.reporting.units import Unit
 
 __all__ = ["TEMPLATES", "render"]
 

@@ -40,7 +40,7 @@ class Entry:
     Attributes
     ----------
     due
-        When the next result should be there at the latest: the window after the latest, and one more to spare.
+        When the next result should be there at the latest: the end of the second window after this one.
     """
 
     file: str
@@ -55,40 +55,37 @@ class Entry:
         return tuple(incident for incident in self.page.incidents if incident.open)
 
 
-def write_site(folder: Path, subjects: Iterable[Subject]) -> list[Path]:
+def write_site(folder: Path, subjects: Iterable[Subject]) -> list[Entry]:
     """Write the pages of all monitors, then the index: a reader never finds a link to nothing.
 
     Each file is replaced as a whole, and the same history gives the same bytes: writing again is safe.
 
     Returns
     -------
-    list of Path
-        Files written, the index last.
+    list of Entry
+        The monitors, the alarming ones first.
     """
     entries: list[Entry] = []
-    written = []
     taken: set[str] = {INDEX}
     for subject in subjects:
         name = _file_name(subject.timeline.monitor, taken)
         page = view(subject)
-        written.append(write_text(folder / name, page_of(page, index=INDEX)))
+        write_text(folder / name, page_of(page, index=INDEX))
         entries.append(_entry(name, subject, page))
-    written.append(write_text(folder / INDEX, index_page(entries)))
-    return written
+    entries.sort(key=lambda entry: (_ORDER.index(entry.page.verdict.kind), entry.page.monitor.casefold()))
+    write_text(folder / INDEX, index_page(entries))
+    return entries
 
 
 def index_page(entries: Sequence[Entry]) -> str:
-    """Return the page that lists all monitors, the alarming ones first."""
-    ordered = sorted(
-        entries, key=lambda entry: (_ORDER.index(entry.page.verdict.kind), entry.page.monitor.casefold())
-    )
+    """Return the page that lists all monitors, in the order given."""
     seen = (Level.CALM, Level.NEAR, Level.UNPROVEN, Level.BREACH, Level.DOUBLE, Level.ERROR)
     return render(
         "index.html.j2",
         data={"windows": [], "words": {}, "features": {}, "series": {}, "shapes": {}},
-        entries=ordered,
-        incidents=[(entry, incident) for entry in ordered for incident in entry.opened],
-        verdict=_verdict(ordered),
+        entries=entries,
+        incidents=[(entry, incident) for entry in entries for incident in entry.opened],
+        verdict=_verdict(entries),
         key=[(*CELLS[level], level.words) for level in seen],
         kinds={},
     )

@@ -10,12 +10,11 @@ from mlops.reporting.definitions import DEFINITIONS, MetricText, text_of
 from mlops.reporting.drawing import spans
 from mlops.reporting.features import FeatureView, features_of
 from mlops.reporting.formats import count, day, plural, window_label
-from mlops.reporting.incidents import Alert, Incident, alerts_of, incidents_of
+from mlops.reporting.incidents import Alert, Incident, alerts_of, incidents_of, silence_line, waiting
 from mlops.reporting.performance import performance_of, whole_of
 from mlops.reporting.quality import QualityTable, quality_of
 from mlops.reporting.rules import rule_rows
 from mlops.reporting.segments import Gap, Segment, fairness_of, segment_metrics, segments_of
-from mlops.reporting.timeline import Timeline
 from mlops.reporting.verdict import Verdict, verdict_of
 from modelwatch.metrics import METRICS
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from mlops.reporting.figures import Figure
+    from mlops.reporting.timeline import Timeline
     from modelwatch.monitor import Monitor
     from modelwatch.profiles import Profile
 
@@ -56,6 +56,8 @@ class Subject:
         As `modelwatch.alerts` hands them out, as plain mappings; None where nothing keeps alert state.
     profiles
         Of baseline and production, for histograms.
+    silences
+        Those in force.
     """
 
     timeline: Timeline
@@ -63,6 +65,7 @@ class Subject:
     incidents: Sequence[Mapping[str, Any]] | None = None
     alerts: Sequence[Mapping[str, Any]] | None = None
     profiles: tuple[Profile, Profile] | None = None
+    silences: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class MonitorView:
         Whether rules make incidents of measurements.
     watched
         Alerts that are part of no open incident.
+    waiting
+        How many alerts could not be judged, in words.
     """
 
     monitor: str
@@ -91,6 +96,8 @@ class MonitorView:
     judges: bool
     incidents: tuple[Incident, ...]
     watched: tuple[Alert, ...]
+    waiting: str
+    silences: tuple[str, ...]
     incident_strip: Markup | None
     features: tuple[FeatureView, ...]
     quality: QualityTable
@@ -164,6 +171,8 @@ def view(subject: Subject) -> MonitorView:
         judges=subject.incidents is not None or bool(rules) or bool(alerts),
         incidents=incidents,
         watched=tuple(one for one in alerts if (one.rule, one.feature, one.segment) not in told),
+        waiting=waiting(subject.alerts or ()),
+        silences=tuple(map(silence_line, subject.silences)),
         incident_strip=_incident_strip(incidents, len(labels)),
         features=features,
         quality=quality_of(timeline),
