@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from mlops.reporting.drawing import path
-from mlops.reporting.formats import number
+from mlops.reporting.formats import bound, number
 from mlops.reporting.units import Unit
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 from modelwatch.robust import NEW, NULL, OTHER
@@ -29,6 +30,7 @@ _ENDS: Final = (0.005, 0.995)
 _QUARTILES: Final = (0.25, 0.5, 0.75)
 _BUCKET: Final = re.compile(r"^\[(-inf|[-+.\de]+), (inf|[-+.\de]+)\)$")
 _SPECIAL: Final = {NULL: "no value", OTHER: "all other categories", NEW: "new categories"}
+_MOST_TICKS: Final = 6
 _TALL: Final = 1000
 _HISTOGRAM: Final = Markup(
     '<svg class="histogram" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img">'
@@ -160,12 +162,20 @@ def _histogram(before: NumericDistribution, after: NumericDistribution) -> Distr
     def percent(value: float) -> float:
         return round(width * min(1.0, max(0.0, (value - low) / (high - low))), 1)
 
-    ticks = tuple((percent(value), number(value)) for value in np.linspace(low, high, 5).tolist())
+    ticks = tuple((percent(value), bound(value)) for value in _round_values(low, high))
     quartiles = tuple(tuple(percent(side.quantile(share)) for share in _QUARTILES) for side in sides)
     return Distribution(
         "histogram", tuple(bars), before.rows, after.rows, ticks, (quartiles[0], quartiles[1]),
         (number(before.quantile(0.5)), number(after.quantile(0.5))),
     )  # fmt: skip
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Return three to seven round numbers inside a range."""
+    size = 10.0 ** math.floor(math.log10((high - low) / 2))
+    step = next(step for step in (size, 2 * size, 5 * size, 10 * size) if (high - low) / step <= _MOST_TICKS)
+    first = math.ceil(low / step)
+    return [step * position for position in range(first, math.floor(high / step) + 1)]
 
 
 def _counted(before: CategoricalDistribution, after: CategoricalDistribution) -> Distribution:
@@ -214,4 +224,4 @@ def _interval(label: str) -> str:
 
 
 def _edge(text: str) -> str:
-    return number(float(text))
+    return bound(float(text))

@@ -76,10 +76,17 @@ def spans(intervals: Iterable[tuple[int, int, str, str]], windows: int, label: s
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The vertical axis of a chart: what is drawn at the bottom and at the top."""
+    """The vertical axis of a chart: what is drawn at the bottom and at the top.
+
+    Attributes
+    ----------
+    clipped
+        Some values lie above the top, and are drawn there.
+    """
 
     low: float
     high: float
+    clipped: bool = False
 
     def y(self, value: float) -> int:
         """Return the height of a value, clipped to the picture; 0 is the top."""
@@ -104,10 +111,12 @@ def scale_of(series: Series) -> Scale:
     if not series.higher_is_worse:
         margin = (high - low or abs(high) or 1.0) * (_HEADROOM - 1)
         return Scale(low - 2 * margin, high + margin)
-    if bounds and max(bounds) > 0:
-        high = min(high, _MOST_THRESHOLDS * max(bounds))
+    most = _MOST_THRESHOLDS * max(bounds, default=0.0)
+    clipped = 0 < most < high
+    high = most if clipped else high
     low = min(0.0, low)
-    return Scale(low, low + (high - low) * _HEADROOM if high > low else low + 1.0)
+    top = high if clipped else low + (high - low) * _HEADROOM
+    return Scale(low, top if top > low else low + 1.0, clipped)
 
 
 def chart(series: Series, scale: Scale, shaded: Iterable[tuple[int, int]] = ()) -> Markup:

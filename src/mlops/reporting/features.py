@@ -143,9 +143,8 @@ class _Builder:
             Level.worst(found) for found in zip(*(one.levels() for one in self.series), strict=True)
         )
         told = sorted((one for one in self.series if _worth_a_figure(one)), key=_weight)
-        shaded = [(incident.first, incident.last) for incident in incidents]
         figures = tuple(
-            figure(f"{anchor}-{i}", one, alpha=self.alphas.get(one.signal, ALPHA), shaded=shaded)
+            figure(f"{anchor}-{i}", one, alpha=self.alphas.get(one.signal, ALPHA), incidents=incidents)
             for i, one in enumerate(told)
         )
         firing = any(incident.open for incident in incidents) or any(
@@ -165,7 +164,7 @@ class _Builder:
             figures=figures,
             distribution=self._distribution(profiles),
             also=_also([one for one in self.series if one not in told]),
-            notes=tuple(dict.fromkeys(one.note for one in self.series if one.note)),
+            notes=tuple(dict.fromkeys(_remark(one) for one in self.series if one.note)),
             segments=tuple((str(one.segment), reading(one)) for one in segments),
             alerts=alerts,
             firing=firing,
@@ -212,11 +211,16 @@ def _weight(series: Series) -> tuple[bool, bool, int]:
     return series.family is not Family.DRIFT, not series.judged, position
 
 
+def _remark(series: Series) -> str:
+    # What is noted of drift is about the column; of a rate, about that rate.
+    return series.note if series.family is Family.DRIFT else f"{series.text.short}: {series.note}"
+
+
 def _also(series: Sequence[Series]) -> tuple[str, ...]:
     held = [one for one in series if one.value[-1] is not None]
     told = [reading(one) for one in held if one.value[-1] or one.judged]
     zero = list(dict.fromkeys(one.text.short for one in held if not one.value[-1] and not one.judged))
-    return (*told, *([f"none: {', '.join(zero)}"] if zero else []))
+    return (*told, *(["no " + ", no ".join(zero)] if zero else []))
 
 
 def _spoken(name: str, levels: Sequence[Level], timeline: Timeline) -> str:

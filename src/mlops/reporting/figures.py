@@ -10,10 +10,11 @@ from mlops.reporting.formats import NOTHING, bound, number, plural, significance
 from mlops.reporting.timeline import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from markupsafe import Markup
 
+    from mlops.reporting.incidents import Incident
     from mlops.reporting.timeline import Series
 
 __all__ = ["ALPHA", "Figure", "figure", "reading", "series_data"]
@@ -58,17 +59,17 @@ class Figure:
         return len(self.series.value) == 1
 
 
-def figure(
-    key: str, series: Series, *, alpha: float = ALPHA, shaded: Sequence[tuple[int, int]] = ()
-) -> Figure:
-    """Return the figure of a series; `shaded` are the windows of its incidents."""
+def figure(key: str, series: Series, *, alpha: float = ALPHA, incidents: Iterable[Incident] = ()) -> Figure:
+    """Return the figure of a series, shaded where one of the incidents is about it."""
+    shaded = [span for incident in incidents if (span := incident.span(series)) is not None]
     scale = scale_of(series)
     unit = series.text.unit
     limit = series.threshold[-1]
-    labels = [(scale.percent(scale.high), number(scale.high, unit), "")]
+    top = number(scale.high, unit)
+    labels = [(scale.percent(scale.high), f"≥\u00a0{bound(scale.high, unit)}" if scale.clipped else top, "")]
     if limit is not None:
         labels.append((scale.percent(limit), bound(limit, unit), "bound"))
-    labels.append((100.0, number(scale.low, unit), ""))
+    labels.append((100.0, bound(scale.low, unit) if not scale.low else number(scale.low, unit), ""))
     has_evidence = any(value is not None for value in series.evidence)
     return Figure(
         key=key,

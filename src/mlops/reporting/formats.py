@@ -73,7 +73,7 @@ def _plain(value: float) -> str:
 def _share(value: float) -> str:
     percent = 100 * value
     if 0 < value < _SMALLEST_SHARE:
-        return f"<{_THIN}0.01{_THIN}%"
+        return f"<\u00a00.01{_THIN}%"
     if percent in (0, 100):
         return f"{percent:.0f}{_THIN}%"
     return f"{percent:.2f}{_THIN}%" if percent < 10 else f"{percent:.1f}{_THIN}%"
@@ -91,7 +91,7 @@ def significance(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     if value < _SMALLEST_P:
-        return f"<{_THIN}0.001"
+        return "<\u00a00.001"
     return f"{value:.2g}" if value < 0.995 else "1"
 
 

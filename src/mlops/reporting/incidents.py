@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,10 @@ from modelwatch.metrics import METRICS, Direction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mlops.reporting.timeline import Series
+
+    Windows = Sequence[tuple[str | None, str | None]]
+
 __all__ = ["SEVERITIES", "Alert", "Incident", "alerts_of", "incidents_of"]
 
 SEVERITIES: Final = ("info", "warning", "critical")
@@ -25,7 +29,13 @@ _WAITING: Final = {"no_data": "no data", "insufficient": "too few rows"}
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One rule on one series."""
+    """One rule on one series.
+
+    Attributes
+    ----------
+    first
+        Window since which it has been in its state.
+    """
 
     rule: str
     signal: str
@@ -39,12 +49,17 @@ class Alert:
     evidence: str
     since: str | None
     inhibited: bool
+    first: int = 0
+
+    @property
+    def name(self) -> str:
+        """Feature, or what else the rule watches."""
+        return self.feature or text_of(self.metric).short
 
     @property
     def subject(self) -> str:
-        """Feature, or what else the rule watches, and the segment."""
-        name = self.feature or text_of(self.metric).short
-        return f"{name} in {self.segment}" if self.segment else name
+        """The same, with the segment."""
+        return f"{self.name} in {self.segment}" if self.segment else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +106,34 @@ class Incident:
         """Whether one of its alerts is about this feature."""
         return any(alert.feature == feature for alert in self.alerts)
 
+    def span(self, series: Series) -> tuple[int, int] | None:
+        """Return the windows in which it was about a series, None where it never was."""
+        key = series.signal, series.metric, series.feature, series.segment
+        starts = [
+            alert.first
+            for alert in self.alerts
+            if (alert.signal, alert.metric, alert.feature, alert.segment) == key
+        ]
+        return (min(max(self.first, min(starts)), self.last), self.last) if starts else None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """What it is about, the most concerned first; a segment is named where it is the only one."""
+        segments: dict[str, list[str | None]] = defaultdict(list)
+        for alert in self.alerts:
+            segments[alert.name].append(alert.segment)
+        return tuple(
+            f"{name} in {found[0]}" if len(found) == 1 and found[0] else name
+            for name, found in segments.items()
+        )
+
     @property
     def title(self) -> str:
         """What it is about, in a few words."""
-        subjects = list(dict.fromkeys(alert.subject for alert in self.alerts))
-        if not subjects:
-            return self.cause.rstrip(".") or self.group
-        return listed(subjects)
+        return listed(self.subjects) if self.subjects else self.cause.rstrip(".") or self.group
 
 
-def incidents_of(
-    found: Iterable[Mapping[str, Any]], windows: Sequence[tuple[str | None, str | None]]
-) -> tuple[Incident, ...]:
+def incidents_of(found: Iterable[Mapping[str, Any]], windows: Windows) -> tuple[Incident, ...]:
     """Return incidents, the open and severe ones first, then the newest."""
     read = [_incident(entry, windows) for entry in found]
     read.sort(key=lambda incident: incident.opened or "", reverse=True)
@@ -110,7 +141,7 @@ def incidents_of(
     return tuple(read)
 
 
-def _incident(entry: Mapping[str, Any], windows: Sequence[tuple[str | None, str | None]]) -> Incident:
+def _incident(entry: Mapping[str, Any], windows: Windows) -> Incident:
     opened, resolved = _text(entry.get("opened")), _text(entry.get("resolved"))
     state = str(entry.get("state") or "open")
     first = _window_at(opened, windows, default=0)
@@ -129,7 +160,7 @@ def _incident(entry: Mapping[str, Any], windows: Sequence[tuple[str | None, str 
         action=_text(entry.get("action")) or "",
         cause=str(cause.get("text") or "") if isinstance(cause, Mapping) else str(cause),
         acknowledged_by=_text(entry.get("acknowledged_by")) or "",
-        alerts=tuple(map(_alert, entry.get("alerts") or ())),
+        alerts=tuple(_alert(row, windows) for row in entry.get("alerts") or ()),
         quiet=bool(entry.get("quiet")),
         annotations=tuple(_annotation(note) for note in entry.get("annotations") or ()),
         first=first,
@@ -154,12 +185,12 @@ def silence_line(silence: Mapping[str, Any]) -> str:
     return f"{matched or 'everything'} until {until}, by {silence.get('owner')}: {silence.get('reason')}"
 
 
-def alerts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Alert, ...]:
+def alerts_of(rows: Iterable[Mapping[str, Any]], windows: Windows = ()) -> tuple[Alert, ...]:
     """Return the alerts that are worth a line, in the order given."""
-    return tuple(_alert(row) for row in rows if row.get("state") in _WATCHED)
+    return tuple(_alert(row, windows) for row in rows if row.get("state") in _WATCHED)
 
 
-def _alert(row: Mapping[str, Any]) -> Alert:
+def _alert(row: Mapping[str, Any], windows: Windows) -> Alert:
     metric = str(row.get("metric") or "")
     unit = text_of(metric).unit
     entry = METRICS.get(metric)
@@ -179,6 +210,7 @@ def _alert(row: Mapping[str, Any]) -> Alert:
         evidence=significance(evidence if evidence is not None else row.get("p_value")),
         since=_text(row.get("since")),
         inhibited=bool(row.get("inhibited")),
+        first=_window_at(_text(row.get("since")), windows, default=0),
     )
 
 
@@ -216,7 +248,7 @@ def _annotation(note: Any) -> str:
     return f"{head}: {body}" if head else body
 
 
-def _window_at(text: str | None, windows: Sequence[tuple[str | None, str | None]], *, default: int) -> int:
+def _window_at(text: str | None, windows: Windows, *, default: int) -> int:
     """Return the window that holds a time, the last one for what came after it."""
     if text is None:
         return default

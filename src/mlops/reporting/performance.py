@@ -49,16 +49,12 @@ def _figures(
     incidents: Sequence[Incident],
     alphas: Mapping[str, float] | None,
 ) -> tuple[Figure, ...]:
-    figures = []
-    for position, series in enumerate(found):
-        shaded = [
-            (incident.first, incident.last)
-            for incident in incidents
-            if any(
-                (alert.signal, alert.metric, alert.feature) == (series.signal, series.metric, series.feature)
-                for alert in incident.alerts
-            )
-        ]
-        alpha = (alphas or {}).get(series.signal, ALPHA)
-        figures.append(figure(f"{prefix}-{position + 1}", series, alpha=alpha, shaded=shaded))
-    return tuple(figures)
+    return tuple(
+        figure(
+            f"{prefix}-{position + 1}",
+            series,
+            alpha=(alphas or {}).get(series.signal, ALPHA),
+            incidents=incidents,
+        )
+        for position, series in enumerate(found)
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlops.reporting.timeline import Timeline
 from mlops.reporting.view import Subject
 from modelwatch.alerts.advancing import declared
-from modelwatch.alerts.causes import ranked
+from modelwatch.alerts.causes import likely_cause, ranked
 from modelwatch.alerts.evaluation import Evaluation, evaluate
 from modelwatch.alerts.incidents import Incident, incidents
 from modelwatch.alerts.operating import silences
@@ -40,14 +40,14 @@ def subject_of(store: AlertStore, monitor: str, *, now: datetime, upto: str | No
     return Subject(
         timeline=Timeline.of_history(history, latest),
         monitor=declaration,
-        incidents=[_current(incident, evaluation) for incident in incidents(store, monitor)],
+        incidents=[_current(store, incident, evaluation) for incident in incidents(store, monitor)],
         alerts=evaluation.alerts() if evaluation is not None else [],
         silences=[silence.to_dict() for silence in silences(store, monitor, now=now)],
     )
 
 
-def _current(incident: Incident, evaluation: Evaluation | None) -> dict[str, Any]:
-    """Return an incident with its alerts as they stand now; the journal has them as they were told."""
+def _current(store: AlertStore, incident: Incident, evaluation: Evaluation | None) -> dict[str, Any]:
+    """Return an incident with its alerts and their cause as they stand now; the journal has them as they were told."""
     row = incident.to_dict()
     if evaluation is None or incident.state != "open":
         return row
@@ -58,4 +58,8 @@ def _current(incident: Incident, evaluation: Evaluation | None) -> dict[str, Any
             weights = {alert["feature"]: alert.get("importance") for alert in incident.alerts}
             known = {name: weight for name, weight in weights.items() if name is not None and weight}
             row["alerts"] = ranked(episode.alerts, known)
+            worst = row["alerts"][0]["worst"]["window"]
+            window = next(one for one in evaluation.history.windows if one.to_dict()["start"] == worst)
+            measured = store.results(incident.monitor, window)["measurements"]
+            row["cause"] = likely_cause(row["alerts"], measured).to_dict()
     return row

@@ -35,7 +35,7 @@ class Verdict:
     limits
         What the sentence does not cover: rows too few to tell, alerts not yet confirmed.
     following
-        What to do now: runbook, action, whether somebody is on it.
+        What may be behind it and what to do: likely cause, runbook, action, whether somebody is on it.
     """
 
     kind: Kind
@@ -101,10 +101,11 @@ def _of_incidents(opened: Sequence[Incident], limits: str) -> Verdict:
     if first.severity == "info":
         head = "An incident for information is open"
     if len(opened) > 1:
-        head = f"{len(opened)} incidents are open, the most severe {first.severity}"
+        head = f"{len(opened)} incidents are open, the most severe one {first.severity}"
     since = f" since {day(first.opened)}" if first.opened else ""
-    sentence = f"{head}{since}: {first.title}. {_lead(first)}"
+    sentence = f"{head}{since}: {_told(first)}."
     following = (
+        ("likely cause", first.cause.rstrip(".") if first.alerts else ""),
         ("runbook", first.runbook),
         ("action", first.action.replace("_", " ")),
         ("acknowledged by", first.acknowledged_by or "nobody yet"),
@@ -112,20 +113,20 @@ def _of_incidents(opened: Sequence[Incident], limits: str) -> Verdict:
     return Verdict(
         kinds.get(first.severity, "info"),
         first.severity,
-        sentence.strip(),
-        _joined((first.cause, limits)),
+        sentence,
+        limits,
         tuple((name, value) for name, value in following if value),
     )
 
 
-def _lead(incident: Incident) -> str:
-    """Return the strongest finding of an incident in numbers."""
-    if not incident.alerts or incident.alerts[0].value == NOTHING:
-        return ""
-    alert = incident.alerts[0]
-    said = f"{text_of(alert.metric).short} {'of ' + alert.subject if alert.feature else ''}".strip()
-    bound = f" (threshold {alert.threshold})" if alert.threshold != NOTHING else ""
-    return f"{said}: {alert.value}{bound}."
+def _told(incident: Incident) -> str:
+    """Return what an incident is about, with the numbers of its strongest alert."""
+    if not incident.subjects or incident.alerts[0].value == NOTHING:
+        return incident.title
+    lead = incident.alerts[0]
+    bound = f", threshold {lead.threshold}" if lead.threshold != NOTHING else ""
+    metric = f"{text_of(lead.metric).short} " if lead.feature else ""
+    return listed([f"{incident.subjects[0]} ({metric}{lead.value}{bound})", *incident.subjects[1:]])
 
 
 def _of_breaches(

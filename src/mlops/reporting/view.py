@@ -150,7 +150,7 @@ def view(subject: Subject) -> MonitorView:
     """Return what the page of a monitor says."""
     timeline, monitor = subject.timeline, subject.monitor
     incidents = incidents_of(subject.incidents or (), timeline.windows)
-    alerts = alerts_of(subject.alerts or ())
+    alerts = alerts_of(subject.alerts or (), timeline.windows)
     signals = monitor.signals if monitor is not None else {}
     alphas = {name: signal.alpha for name, signal in signals.items()}
     predictions = frozenset(name for name, signal in signals.items() if signal.type == "prediction_drift")

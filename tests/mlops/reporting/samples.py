@@ -7,6 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from mlops.reporting import Subject, Timeline
+from modelwatch.alerts.advancing import advance
+from modelwatch.alerts.evaluation import evaluate
+from modelwatch.alerts.history import History
+from modelwatch.alerts.store import AlertStore
+from modelwatch.monitor import Monitor
+
 START = datetime(2026, 8, 28, tzinfo=UTC)
 HOSTILE = '</script><b onclick="x">&amp;"\'`${{%'
 BINS = ["[-inf, 12)", "[12, 17.5)", "[17.5, 23)", "[23, 31)", "[31, inf)", "__null__"]
@@ -128,26 +135,51 @@ def _segments(late: float) -> list[dict[str, Any]]:
     return [*rows, gap]
 
 
-def incident(windows: int, **more: Any) -> dict[str, Any]:
-    """An open incident of the last tenth of the windows."""
-    opened = START + timedelta(days=windows - max(1, windows // 10))
-    alert = {
-        "fingerprint": "9f2c", "monitor": "credit-default", "rule": "input-drift", "signal": "inputs",
-        "metric": "population_stability_index", "feature": "income", "segment": None, "state": "firing",
-        "severity": "critical", "value": 0.59, "threshold": 0.2, "p_value": 1e-9, "q_value": 2e-8,
-        "since": opened.isoformat(), "owner": "team-risk", "route": "ag-risk",
-        "runbook": "runbooks/input-drift.md", "action": "request_retraining", "inhibited": False,
-    }  # fmt: skip
-    performance = alert | {
-        "rule": "performance", "signal": "performance", "metric": "roc_auc", "feature": None, "value": 0.744,
-        "threshold": 0.78, "p_value": None, "q_value": None, "fingerprint": "1d07",
-    }  # fmt: skip
-    return {
-        "id": "credit-default-2026-11-17-9f2c", "monitor": "credit-default", "group": {"monitor": "credit-default"},
-        "state": "open", "severity": "critical", "opened": opened.isoformat(), "resolved": None,
-        "owner": "team-risk", "route": "ag-risk", "runbook": "runbooks/input-drift.md",
-        "action": "request_retraining",
-        "cause": {"kind": "unit_change", "text": "Likely cause: the unit of income changed, larger by x1000"},
-        "alerts": [alert, performance], "acknowledged_by": None,
-        "annotations": [{"at": opened.isoformat(), "actor": "ana", "text": "asked the data team"}], **more,
-    }  # fmt: skip
+MONITOR = {
+    "monitor": "credit-default",
+    "owner": "team-risk",
+    "description": "Default within 12 months, scored at application.",
+    "baseline": {"asset": "azureml:train:7"},
+    "signals": {
+        "inputs": {"type": "data_drift", "psi": 0.2},
+        "quality": {"type": "data_quality", "null_rate": "+0.05"},
+        "performance": {"type": "model_performance", "auc": {"min": 0.78}},
+        "fairness": {"type": "fairness", "by": ["region"]},
+    },
+    "rules": [
+        {
+            "id": "input-drift", "when": "inputs.psi", "fire": 0.2, "clear": 0.1, "for": "2 of 3",
+            "severity": {0.2: "warning", 0.5: "critical"}, "runbook": "runbooks/input-drift.md",
+            "route": "ag-risk", "action": "request_retraining", "inhibited_by": ["missing"],
+        },
+        {
+            "id": "performance", "when": "performance.auc", "fire": 0.78, "clear": 0.8, "for": "2 of 3",
+            "evidence": None, "severity": "critical", "runbook": "runbooks/performance.md", "route": "ag-risk",
+        },
+        {
+            "id": "missing", "when": "quality.null_rate", "fire": 0.05, "for": "1 of 1", "severity": "info",
+            "evidence": None, "group_by": ["feature"], "runbook": "runbooks/missing.md", "route": "ag-data",
+        },
+    ],
+}  # fmt: skip
+
+
+def monitor(**more: Any) -> Monitor:
+    """The declaration that fits `results`."""
+    return Monitor.parse({**MONITOR, **more})
+
+
+def recorded(store: AlertStore, made: list[dict[str, Any]], declared: Monitor) -> None:
+    """Take windows into a store as a run does, all at once."""
+    now = START + timedelta(days=400)
+    for result in made:
+        store.record(result, now=now)
+    advance(store, declared, now=now)
+
+
+def subject(windows: int, features: int, **more: Any) -> Subject:
+    """What a page is made from, without a store: history, evaluation, and the incidents that would be told."""
+    made = results(windows, features, **more)
+    history = History.of(made)
+    evaluation = evaluate(monitor(), history)
+    return Subject(Timeline.of_history(history, made[-1]), monitor(), [], evaluation.alerts())
