@@ -47,7 +47,7 @@ def subject_of(store: AlertStore, monitor: str, *, now: datetime, upto: str | No
 
 
 def _current(store: AlertStore, incident: Incident, evaluation: Evaluation | None) -> dict[str, Any]:
-    """Return an incident with its alerts and their cause as they stand now; the journal has them as they were told."""
+    """Return an incident with its alerts and cause as they stand now; the journal has what was told."""
     row = incident.to_dict()
     if evaluation is None or incident.state != "open":
         return row

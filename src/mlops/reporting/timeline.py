@@ -154,7 +154,7 @@ class Series:
     def strain(self, window: int = -1) -> float | None:
         """Return the value in units of its threshold, for metrics where more is worse; else None."""
         value, bound = self.value[window], self.threshold[window]
-        if value is None or not bound or bound < 0 or not self.higher_is_worse:
+        if value is None or not bound or bound < 0 or self.family is None or not self.higher_is_worse:
             return None
         return value / bound
 

@@ -1,4 +1,4 @@
-"""A page in a real Chromium, driven over the DevTools protocol through a pipe: no port, no driver to install."""
+"""A page in a real Chromium, driven over the DevTools protocol through a pipe: no port, no driver."""
 
 from __future__ import annotations
 

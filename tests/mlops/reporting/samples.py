@@ -44,7 +44,7 @@ def results(windows: int, features: int, *, seed: int = 5, segments: bool = True
         late = max(0.0, (window - 0.8 * windows) / max(1, windows))
         measured: list[dict[str, Any]] = []
         for position in range(features):
-            measured += _feature(position, window, windows, float(noise[window, position]), late, random)
+            measured += _feature(position, (window, windows), float(noise[window, position]), late, random)
         measured += _performance(window, late, random)
         if segments:
             measured += _segments(late)
@@ -63,8 +63,9 @@ def results(windows: int, features: int, *, seed: int = 5, segments: bool = True
 
 
 def _feature(
-    position: int, window: int, windows: int, noise: float, late: float, random: np.random.Generator
+    position: int, at: tuple[int, int], noise: float, late: float, random: np.random.Generator
 ) -> list[dict[str, Any]]:
+    window, windows = at
     name = name_of(position)
     value = noise + (3.0 * late if position == 0 else 0.0)
     value += 0.17 if position == 3 and window % 9 == 4 else 0.0
@@ -119,19 +120,29 @@ def _performance(window: int, late: float, random: np.random.Generator) -> list[
 def _segments(late: float) -> list[dict[str, Any]]:
     rows = []
     for name, auc in (("region=north", 0.84), ("region=south", 0.82 - late), ("region=west", 0.83)):
+        south = name == "region=south"
         rows.append(
-            row("performance", "roc_auc", auc, segment=name, threshold=0.78, interval=[auc - 0.04, auc + 0.04],
-                status="breach" if auc < 0.78 else "ok", n_production=420)
+            row(
+                "performance", "roc_auc", auc, segment=name, threshold=0.78, interval=[auc - 0.04, auc + 0.04],
+                status="breach" if auc < 0.78 else "ok", n_production=420,
+            )
         )  # fmt: skip
         rows.append(
-            row("inputs", "population_stability_index", 0.02 + late * (name == "region=south"), feature="income",
-                segment=name, threshold=0.2, q_value=0.001, p_value=0.001,
-                status="breach" if late > 0.18 and name == "region=south" else "ok")
+            row(
+                "inputs", "population_stability_index", 0.02 + late * south, feature="income", segment=name,
+                threshold=0.2, q_value=0.001, p_value=0.001, status="breach" if late > 0.18 and south else "ok",
+            )
         )  # fmt: skip
-    gap = row("fairness", "true_positive_rate_gap", 0.07, feature="region", threshold=0.1, interval=[0.02, 0.13],
-              p_value=0.03, q_value=0.03,
-              details={"rates": {"north": 0.71, "south": 0.64}, "highest": "north", "lowest": "south",
-                       "intervals": {"north": [0.67, 0.75], "south": [0.59, 0.69]}})  # fmt: skip
+    details = {
+        "rates": {"north": 0.71, "south": 0.64},
+        "highest": "north",
+        "lowest": "south",
+        "intervals": {"north": [0.67, 0.75], "south": [0.59, 0.69]},
+    }
+    gap = row(
+        "fairness", "true_positive_rate_gap", 0.07, feature="region", threshold=0.1, interval=[0.02, 0.13],
+        p_value=0.03, q_value=0.03, details=details,
+    )  # fmt: skip
     return [*rows, gap]
 
 
@@ -154,7 +165,7 @@ MONITOR = {
         },
         {
             "id": "performance", "when": "performance.auc", "fire": 0.78, "clear": 0.8, "for": "2 of 3",
-            "evidence": None, "severity": "critical", "runbook": "runbooks/performance.md", "route": "ag-risk",
+            "evidence": None, "severity": "critical", "runbook": "runbooks/labels.md", "route": "ag-risk",
         },
         {
             "id": "missing", "when": "quality.null_rate", "fire": 0.05, "for": "1 of 1", "severity": "info",
@@ -172,13 +183,14 @@ def monitor(**more: Any) -> Monitor:
 def recorded(store: AlertStore, made: list[dict[str, Any]], declared: Monitor) -> None:
     """Take windows into a store as a run does, all at once."""
     now = START + timedelta(days=400)
-    for result in made:
-        store.record(result, now=now)
-    advance(store, declared, now=now)
+    with store.transaction():
+        for result in made:
+            store.record(result, now=now)
+        advance(store, declared, now=now)
 
 
 def subject(windows: int, features: int, **more: Any) -> Subject:
-    """What a page is made from, without a store: history, evaluation, and the incidents that would be told."""
+    """What a page is made from, without a store and so without incidents."""
     made = results(windows, features, **more)
     history = History.of(made)
     evaluation = evaluate(monitor(), history)
