@@ -123,14 +123,15 @@ def _segments(late: float) -> list[dict[str, Any]]:
         south = name == "region=south"
         rows.append(
             row(
-                "performance", "roc_auc", auc, segment=name, threshold=0.78, interval=[auc - 0.04, auc + 0.04],
-                status="breach" if auc < 0.78 else "ok", n_production=420,
+                "performance", "roc_auc", auc, segment=name, threshold=0.78,
+                interval=[auc - 0.04, auc + 0.04], status="breach" if auc < 0.78 else "ok", n_production=420,
             )
         )  # fmt: skip
         rows.append(
             row(
                 "inputs", "population_stability_index", 0.02 + late * south, feature="income", segment=name,
-                threshold=0.2, q_value=0.001, p_value=0.001, status="breach" if late > 0.18 and south else "ok",
+                threshold=0.2, q_value=0.001, p_value=0.001,
+                status="breach" if late > 0.18 and south else "ok",
             )
         )  # fmt: skip
     details = {

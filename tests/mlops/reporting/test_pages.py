@@ -7,12 +7,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
 from mlops.reporting import Subject, Timeline, monitor_page
 from mlops.reporting.rendering import TEMPLATES
 from mlops.reporting.site import index_page
+from modelwatch.alerts.history import History
 from tests.mlops.reporting import samples
 from tests.mlops.reporting.document import Element, read
 
@@ -49,16 +51,15 @@ def hostile() -> str:
                     "baseline": [1],
                     "production": [1],
                 }
+    evil = samples.HOSTILE
     incident = {
-        "id": samples.HOSTILE, "group": {"monitor": samples.HOSTILE}, "state": "open", "severity": samples.HOSTILE,
-        "opened": samples.HOSTILE, "owner": samples.HOSTILE, "route": samples.HOSTILE,
-        "runbook": f"javascript:{samples.HOSTILE}", "action": samples.HOSTILE,
-        "cause": {"kind": "hint", "text": samples.HOSTILE},
-        "alerts": [{"metric": samples.HOSTILE, "feature": samples.HOSTILE, "state": samples.HOSTILE}],
-        "annotations": [{"at": samples.HOSTILE, "by": samples.HOSTILE, "text": samples.HOSTILE}],
+        "id": evil, "group": {"monitor": evil}, "state": "open", "severity": evil, "opened": evil, "owner": evil,
+        "route": evil, "runbook": f"javascript:{evil}", "action": evil, "cause": {"kind": "hint", "text": evil},
+        "alerts": [{"metric": evil, "feature": evil, "state": evil}],
+        "annotations": [{"at": evil, "by": evil, "text": evil}],
     }  # fmt: skip
     alerts = [{"rule": samples.HOSTILE, "metric": "accuracy", "state": "firing"}]
-    history = samples.History.of(made)
+    history = History.of(made)
     subject = Subject(Timeline.of_history(history, made[-1]), None, [incident], alerts)
     return monitor_page(subject)
 
@@ -119,7 +120,7 @@ def test_the_outline_is_whole(tree: Element) -> None:
     levels = [int(one.name[1]) for one in tree.all("h1", "h2", "h3", "h4")]
     assert levels.count(1) == 1
     assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
     assert [len(tree.all(name)) for name in ("main", "nav", "footer")] == [1, 1, 1]
     assert tree.all("html")[0].attributes["lang"] == "en"
 
