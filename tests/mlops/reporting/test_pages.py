@@ -53,8 +53,10 @@ def hostile() -> str:
                 }
     evil = samples.HOSTILE
     incident = {
-        "id": evil, "group": {"monitor": evil}, "state": "open", "severity": evil, "opened": evil, "owner": evil,
-        "route": evil, "runbook": f"javascript:{evil}", "action": evil, "cause": {"kind": "hint", "text": evil},
+        "id": evil, "group": {"monitor": evil}, "state": "open", "severity": evil, "opened": evil,
+        "owner": evil,
+        "route": evil, "runbook": f"javascript:{evil}", "action": evil,
+        "cause": {"kind": "hint", "text": evil},
         "alerts": [{"metric": evil, "feature": evil, "state": evil}],
         "annotations": [{"at": evil, "by": evil, "text": evil}],
     }  # fmt: skip
