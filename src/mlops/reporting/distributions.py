@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -116,12 +117,7 @@ def from_buckets(details: Mapping[str, Any]) -> Distribution | None:
         Bar(_SPECIAL.get(label, _interval(label)), b, p, label in _SPECIAL)
         for label, b, p in zip(labels, then, now, strict=True)
     )
-    edges = [match[2] for match in matched if match is not None][:-1]
-    ticks = tuple(
-        (round(100 * (position + 1) / len(bars), 1), _edge(edge))
-        for position, edge in enumerate(edges)
-        if position % max(1, len(edges) // 5) == 0
-    )
+    ticks = _bucket_ticks([match for match in matched if match is not None], len(bars))
     return Distribution("quantiles", bars, rows_then, rows_now, ticks)
 
 
@@ -211,17 +207,37 @@ def _categories(
     )
 
 
+def _bucket_ticks(buckets: Sequence[re.Match[str]], bars: int) -> tuple[tuple[float, str], ...]:
+    """Label the edges between buckets, and a bucket that is a single value in its middle."""
+    ticks = []
+    for position, bucket in enumerate(buckets):
+        low, high = _edge(bucket[1]), _edge(bucket[2])
+        if low == high:
+            ticks.append((position + 0.5, low))
+        elif position + 1 < len(buckets) and _edge(buckets[position + 1][2]) != high:
+            ticks.append((position + 1.0, high))
+    every = math.ceil(len(ticks) / _MOST_TICKS) or 1
+    return tuple((round(100 * at / bars, 1), text) for at, text in ticks[::every])
+
+
 def _interval(label: str) -> str:
     match = _BUCKET.match(label)
     if match is None:
         return label
-    low, high = match[1], match[2]
-    if low == "-inf":
-        return f"below {_edge(high)}"
-    if high == "inf":
-        return f"{_edge(low)} and above"
-    return _edge(low) if low == high else f"{_edge(low)} to {_edge(high)}"
+    low, high = _edge(match[1]), _edge(match[2])
+    if match[1] == "-inf":
+        return f"{high} and below" if _just_above_zero(match[2]) else f"below {high}"
+    if match[2] == "inf":
+        return f"above {low}" if _just_above_zero(match[1]) else f"{low} and above"
+    if low == high:
+        return low
+    return f"above {low}, below {high}" if _just_above_zero(match[1]) else f"{low} to {high}"
+
+
+def _just_above_zero(text: str) -> bool:
+    """Tell whether an edge is the smallest number above zero: what ends a bucket that zero alone fills."""
+    return 0 < abs(float(text)) < sys.float_info.min
 
 
 def _edge(text: str) -> str:
-    return bound(float(text))
+    return bound(0.0 if _just_above_zero(text) else float(text))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup
 
 from mlops.reporting.timeline import Level
+from mlops.reporting.units import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,7 +111,9 @@ def scale_of(series: Series) -> Scale:
     low, high = min(held), max(held)
     if not series.higher_is_worse:
         margin = (high - low or abs(high) or 1.0) * (_HEADROOM - 1)
-        return Scale(low - 2 * margin, high + margin)
+        # There is nothing above all of the rows.
+        ceiling = 1.0 if series.text.unit is Unit.SHARE and high <= 1 else math.inf
+        return Scale(low - 2 * margin, min(high + margin, ceiling))
     most = _MOST_THRESHOLDS * max(bounds, default=0.0)
     clipped = 0 < most < high
     high = most if clipped else high

@@ -142,13 +142,14 @@ class _Builder:
         levels = tuple(
             Level.worst(found) for found in zip(*(one.levels() for one in self.series), strict=True)
         )
-        told = sorted((one for one in self.series if _worth_a_figure(one)), key=_weight)
+        drawn = sorted((one for one in self.series if _worth_a_figure(one)), key=_weight)
         figures = tuple(
             figure(f"{anchor}-{i}", one, alpha=self.alphas.get(one.signal, ALPHA), incidents=incidents)
-            for i, one in enumerate(told)
+            for i, one in enumerate(drawn)
         )
-        firing = any(incident.open for incident in incidents) or any(
-            alert.state in ("firing", "recovering") and not alert.inhibited for alert in alerts
+        told = [alert for one in incidents if one.open for alert in one.alerts if alert.feature == self.name]
+        firing = any(
+            alert.state in ("firing", "recovering") and not alert.inhibited for alert in (*told, *alerts)
         )
         return FeatureView(
             anchor=anchor,
@@ -163,7 +164,7 @@ class _Builder:
             nulls=self._nulls(),
             figures=figures,
             distribution=self._distribution(profiles),
-            also=_also([one for one in self.series if one not in told]),
+            also=_also([one for one in self.series if one not in drawn]),
             notes=tuple(dict.fromkeys(_remark(one) for one in self.series if one.note)),
             segments=tuple((str(one.segment), reading(one)) for one in segments),
             alerts=alerts,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlops.reporting.timeline import Series
+    from modelwatch.metrics import Metric
 
     Windows = Sequence[tuple[str | None, str | None]]
 
@@ -35,6 +36,10 @@ class Alert:
     ----------
     first
         Window since which it has been in its state.
+    worst
+        The most alarming value of the incident.
+    beyond
+        The latest value lies beyond the threshold.
     """
 
     rule: str
@@ -50,6 +55,8 @@ class Alert:
     since: str | None
     inhibited: bool
     first: int = 0
+    worst: str = NOTHING
+    beyond: bool = False
 
     @property
     def name(self) -> str:
@@ -160,7 +167,7 @@ def _incident(entry: Mapping[str, Any], windows: Windows) -> Incident:
         action=_text(entry.get("action")) or "",
         cause=str(cause.get("text") or "") if isinstance(cause, Mapping) else str(cause),
         acknowledged_by=_text(entry.get("acknowledged_by")) or "",
-        alerts=tuple(_alert(row, windows) for row in entry.get("alerts") or ()),
+        alerts=_ordered(_alert(row, windows) for row in entry.get("alerts") or ()),
         quiet=bool(entry.get("quiet")),
         annotations=tuple(_annotation(note) for note in entry.get("annotations") or ()),
         first=first,
@@ -190,6 +197,11 @@ def alerts_of(rows: Iterable[Mapping[str, Any]], windows: Windows = ()) -> tuple
     return tuple(_alert(row, windows) for row in rows if row.get("state") in _WATCHED)
 
 
+def _ordered(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+    """Put what still fires first, each part in the order given: by importance and effect."""
+    return tuple(sorted(alerts, key=lambda alert: alert.state != "firing"))
+
+
 def _alert(row: Mapping[str, Any], windows: Windows) -> Alert:
     metric = str(row.get("metric") or "")
     unit = text_of(metric).unit
@@ -211,7 +223,13 @@ def _alert(row: Mapping[str, Any], windows: Windows) -> Alert:
         since=_text(row.get("since")),
         inhibited=bool(row.get("inhibited")),
         first=_window_at(_text(row.get("since")), windows, default=0),
+        worst=number((row.get("worst") or {}).get("value"), unit),
+        beyond=_beyond(entry, row.get("value"), limit),
     )
+
+
+def _beyond(entry: Metric | None, value: float | None, limit: float | None) -> bool:
+    return entry is not None and value is not None and limit is not None and entry.breaches(value, limit)
 
 
 def _rank(severity: str) -> int:

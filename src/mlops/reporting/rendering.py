@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mlops.reporting.definitions import text_of
-from mlops.reporting.formats import count, moment, number
+from mlops.reporting.formats import NOTHING, count, moment, number
 from mlops.reporting.units import Unit
 
 __all__ = ["TEMPLATES", "render"]
@@ -60,5 +60,5 @@ def _environment() -> Environment:
         "count_of": count,
         "share": lambda value: number(value, Unit.SHARE),
     }
-    environment.globals |= {"text_of": text_of}
+    environment.globals |= {"text_of": text_of, "nothing": NOTHING}
     return environment

@@ -57,9 +57,15 @@ def _current(store: AlertStore, incident: Incident, evaluation: Evaluation | Non
         if episode.last is None and key == incident.key:
             weights = {alert["feature"]: alert.get("importance") for alert in incident.alerts}
             known = {name: weight for name, weight in weights.items() if name is not None and weight}
-            row["alerts"] = ranked(episode.alerts, known)
+            row["alerts"] = [_now(alert, evaluation) for alert in ranked(episode.alerts, known)]
             worst = row["alerts"][0]["worst"]["window"]
             window = next(one for one in evaluation.history.windows if one.to_dict()["start"] == worst)
             measured = store.results(incident.monitor, window)["measurements"]
             row["cause"] = likely_cause(row["alerts"], measured).to_dict()
     return row
+
+
+def _now(alert: dict[str, Any], evaluation: Evaluation) -> dict[str, Any]:
+    """Return an alert of an episode with its latest state and value; the worst it was stays beside them."""
+    current = {row["fingerprint"]: row for row in evaluation.alerts()}
+    return {**alert, **current.get(alert["fingerprint"], {"state": "resolved"})}

@@ -121,12 +121,14 @@ def _of_incidents(opened: Sequence[Incident], limits: str) -> Verdict:
 
 def _told(incident: Incident) -> str:
     """Return what an incident is about, with the numbers of its strongest alert."""
-    if not incident.subjects or incident.alerts[0].value == NOTHING:
+    lead = incident.alerts[0] if incident.alerts else None
+    # The latest value where it is the reason; where it has come back, how bad it was.
+    value = NOTHING if lead is None else lead.value if lead.beyond else f"up to {lead.worst}"
+    if lead is None or value.endswith(NOTHING):
         return incident.title
-    lead = incident.alerts[0]
     bound = f", threshold {lead.threshold}" if lead.threshold != NOTHING else ""
     metric = f"{text_of(lead.metric).short} " if lead.feature else ""
-    return listed([f"{incident.subjects[0]} ({metric}{lead.value}{bound})", *incident.subjects[1:]])
+    return listed([f"{incident.subjects[0]} ({metric}{value}{bound})", *incident.subjects[1:]])
 
 
 def _of_breaches(

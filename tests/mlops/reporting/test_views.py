@@ -218,6 +218,25 @@ def test_incidents_are_ordered_placed_and_named() -> None:
     assert found[1].span(series) is None
 
 
+def test_an_incident_whose_value_came_back_says_how_bad_it_was() -> None:
+    alert = {
+        "metric": "population_stability_index", "signal": "inputs", "feature": "age", "threshold": 0.2,
+        "state": "recovering", "value": 0.05, "worst": {"value": 1.5, "window": "2026-11-01T00:00:00Z"},
+    }  # fmt: skip
+    incident = {"id": "1", "state": "open", "severity": "warning", "alerts": [alert]}
+    found = shown(psi(0.05), incidents=[incident], alerts=[])
+    assert (
+        plain(found.verdict.sentence) == "A warning incident is open: age (PSI up to 1.500, threshold ≤ 0.2)."
+    )
+    assert found.features[0].firing
+    firing = alert | {"state": "firing", "feature": "visits", "value": 0.3}
+    found = shown(psi(0.05), incidents=[incident | {"alerts": [alert, firing]}], alerts=[])
+    assert [one.name for one in found.incidents[0].alerts] == ["visits", "age"]
+    assert "visits (PSI 0.300, threshold ≤ 0.2) and age." in plain(found.verdict.sentence)
+    quiet = shown(psi(0.05), incidents=[incident | {"alerts": [alert | {"state": "resolved"}]}], alerts=[])
+    assert not quiet.features[0].firing
+
+
 def test_buckets_are_told_from_categories() -> None:
     numbers = from_buckets(
         {"buckets": samples.BINS, "baseline": [2, 2, 2, 2, 2, 0], "production": [0, 1, 2, 3, 4, 10]}
@@ -227,6 +246,16 @@ def test_buckets_are_told_from_categories() -> None:
     assert [bar.label for bar in numbers.bars[:2]] == ["below 12", "12 to 17.5"]
     assert (numbers.bars[-1].label, numbers.bars[-1].special, numbers.bars[-1].now) == ("no value", True, 0.5)
     assert "no value, from 0 % to 50.0 % of the rows" in plain(numbers.summary)
+    zeros = from_buckets(
+        {
+            "buckets": ["[-inf, 0)", "[0, 4.94066e-324)", "[4.94066e-324, 2)", "[2, 2)", "[2, inf)"],
+            "baseline": [1, 5, 2, 9, 3],
+            "production": [1, 5, 2, 9, 3],
+        }
+    )
+    assert zeros is not None
+    assert [bar.label for bar in zeros.bars] == ["below 0", "0", "above 0, below 2", "2", "2 and above"]
+    assert zeros.ticks == ((30.0, "0"), (70.0, "2"))
     names = {f"c{i}": 20 - i for i in range(15)}
     categories = from_buckets(
         {"buckets": [*names, "__new__"], "baseline": [*names.values(), 0], "production": [*names.values(), 7]}
