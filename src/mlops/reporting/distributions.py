@@ -6,20 +6,23 @@ import math
 import re
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from markupsafe import Markup
 
 from mlops.reporting.drawing import path
-from mlops.reporting.formats import bound, number
+from mlops.reporting.formats import bound, day, number
 from mlops.reporting.units import Unit
+from modelwatch.columns import Kind
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 from modelwatch.robust import NEW, NULL, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from modelwatch.arrays import FloatArray
     from modelwatch.column_profiles import ColumnProfile
 
 __all__ = ["Distribution", "from_buckets", "from_profiles"]
@@ -128,42 +131,71 @@ def from_profiles(
     before = baseline.distribution(compared_as) if baseline is not None else None
     after = production.distribution(compared_as) if production is not None else None
     if isinstance(before, NumericDistribution) and isinstance(after, NumericDistribution):
-        return _histogram(before, after) if before.n and after.n else None
+        times = production is not None and production.kind is Kind.TIME
+        return _histogram(before, after, times=times) if before.n and after.n else None
     if isinstance(before, CategoricalDistribution) and isinstance(after, CategoricalDistribution):
         return _counted(before, after) if before.rows and after.rows else None
     return None
 
 
-def _histogram(before: NumericDistribution, after: NumericDistribution) -> Distribution:
+def _histogram(before: NumericDistribution, after: NumericDistribution, *, times: bool) -> Distribution:
     sides = before, after
-    low = min(side.quantile(_ENDS[0]) for side in sides)
-    high = max(side.quantile(_ENDS[1]) for side in sides)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, _BARS + 1)
-    shares = []
-    for side in sides:
-        lower, upper = side.cells.edges()
-        middle = np.clip(lower / 2 + upper / 2, low, high)
-        counts, _ = np.histogram(middle, edges, weights=side.cells.counts)
-        shares.append((counts / side.rows).tolist())
+    write = _date if times else number
+    edges = _edges(sides)
+    low, high = float(edges[0]), float(edges[-1])
+    single = not times and _whole(sides) and edges[1] - edges[0] == 1
+    shares = [_shares(side, edges) for side in sides]
     bars = [
-        Bar(f"{number(float(start))} to {number(float(end))}", then, now)
-        for start, end, then, now in zip(edges, edges[1:], *shares, strict=False)
+        Bar(bound(round(start + 0.5)) if single else f"{write(start)} to {write(end)}", then, now)
+        for start, end, then, now in zip(edges.tolist(), edges[1:].tolist(), *shares, strict=False)
     ]
-    if before.missing or after.missing:
-        bars.append(Bar("no value", before.missing / before.rows, after.missing / after.rows, special=True))
-    width = 100 * _BARS / len(bars)
+    width = len(bars)
+    for label, name in (("no value", "missing"), ("infinite", "non_finite")):
+        then, now = (getattr(side, name) / side.rows for side in sides)
+        if then or now:
+            bars.append(Bar(label, then, now, special=True))
 
     def percent(value: float) -> float:
-        return round(width * min(1.0, max(0.0, (value - low) / (high - low))), 1)
+        share = min(1.0, max(0.0, (value - low) / (high - low)))
+        return round(100 * width / len(bars) * share, 1)
 
-    ticks = tuple((percent(value), bound(value)) for value in _round_values(low, high))
+    at = np.linspace(low, high, 4).tolist() if times else _round_values(low, high)
     quartiles = tuple(tuple(percent(side.quantile(share)) for share in _QUARTILES) for side in sides)
     return Distribution(
-        "histogram", tuple(bars), before.rows, after.rows, ticks, (quartiles[0], quartiles[1]),
-        (number(before.quantile(0.5)), number(after.quantile(0.5))),
+        "histogram", tuple(bars), before.rows, after.rows,
+        tuple((percent(value), _date(value) if times else bound(value)) for value in at),
+        (quartiles[0], quartiles[1]), (write(before.quantile(0.5)), write(after.quantile(0.5))),
     )  # fmt: skip
+
+
+def _edges(sides: Sequence[NumericDistribution]) -> FloatArray:
+    """Return bars of equal width over all but the outermost values; of whole numbers, over whole numbers."""
+    low = min(side.quantile(_ENDS[0]) for side in sides)
+    high = max(side.quantile(_ENDS[1]) for side in sides)
+    if _whole(sides):
+        step = math.ceil((high - low + 1) / _BARS)
+        return np.arange(low, high + step + 1, step, dtype=np.float64) - 0.5
+    return np.linspace(low, high, _BARS + 1) if low < high else np.array([low - 0.5, high + 0.5])
+
+
+def _whole(sides: Sequence[NumericDistribution]) -> bool:
+    """Tell whether every value is known to be a whole number."""
+    return all(
+        side.cells.shift == 0 and bool(np.all(np.mod(side.cells.edges()[0], 1) == 0)) for side in sides
+    )
+
+
+def _shares(side: NumericDistribution, edges: FloatArray) -> list[float]:
+    """Return the share of the rows in each bar; what lies beyond the ends is in the outermost ones."""
+    lower, upper = side.cells.edges()
+    middle = np.clip(lower / 2 + upper / 2, edges[0], edges[-1])
+    counts, _ = np.histogram(middle, edges, weights=side.cells.counts)
+    shares: list[float] = (counts / side.rows).tolist()
+    return shares
+
+
+def _date(microseconds: float) -> str:
+    return day(datetime.fromtimestamp(microseconds / 1e6, tz=UTC))
 
 
 def _round_values(low: float, high: float) -> list[float]:

@@ -40,7 +40,11 @@ def subject_of(store: AlertStore, monitor: str, *, now: datetime, upto: str | No
     return Subject(
         timeline=Timeline.of_history(history, latest),
         monitor=declaration,
-        incidents=[_current(store, incident, evaluation) for incident in incidents(store, monitor)],
+        incidents=[
+            _current(store, incident, evaluation)
+            for incident in incidents(store, monitor)
+            if upto is None or incident.opened <= upto
+        ],
         alerts=evaluation.alerts() if evaluation is not None else [],
         silences=[silence.to_dict() for silence in silences(store, monitor, now=now)],
     )

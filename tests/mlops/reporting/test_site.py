@@ -72,6 +72,9 @@ def test_an_earlier_window_has_the_page_of_its_time(store: AlertStore) -> None:
     page = view(subject_of(store, "credit-default", now=NOW, upto=start))
     assert len(page.windows) == 10
     assert page.windows[-1] == "6 Sep 2026"
+    # What came later was not known then.
+    assert page.incidents == ()
+    assert page.verdict.kind == "fine"
 
 
 def test_a_monitor_that_stopped_is_in_the_verdict(store: AlertStore) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import modelwatch
@@ -281,6 +282,15 @@ def test_profiles_become_histograms_that_hold_every_row() -> None:
     assert drawn.quartiles is not None
     assert drawn.quartiles[0][1] < drawn.quartiles[1][1]
     assert all(0 <= at <= 100 for at, _ in drawn.ticks)
+    visits = modelwatch.profile({"n": [0, 1, 1, 7]}).columns["n"]
+    counted = from_profiles(visits, visits)
+    assert counted is not None
+    assert [(bar.label, bar.now) for bar in counted.bars if bar.now] == [("0", 0.25), ("1", 0.5), ("7", 0.25)]
+    assert [text for _, text in counted.ticks] == ["0", "2", "4", "6"]
+    days = modelwatch.profile({"at": pd.to_datetime(["2026-11-01", "2026-11-05"], utc=True)}).columns["at"]
+    dated = from_profiles(days, days)
+    assert dated is not None
+    assert (dated.ticks[0][1], dated.ticks[-1][1]) == ("1 Nov", "5 Nov")
     texts = from_profiles(before.columns["y"], after.columns["y"])
     assert texts is not None
     assert [(bar.label, bar.then, bar.now) for bar in texts.bars] == [
