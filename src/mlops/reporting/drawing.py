@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
 
-from mlops.reporting.timeline import Level
+from mlops.reporting.levels import Level
 from mlops.reporting.units import Unit
 
 if TYPE_CHECKING:

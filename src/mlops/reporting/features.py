@@ -10,7 +10,7 @@ from mlops.reporting.distributions import from_buckets, from_profiles
 from mlops.reporting.drawing import strip
 from mlops.reporting.figures import ALPHA, Figure, figure, reading, words_of
 from mlops.reporting.formats import NOTHING, day, number, plural
-from mlops.reporting.timeline import Level
+from mlops.reporting.levels import Level
 from modelwatch.metrics import METRICS, Family
 
 if TYPE_CHECKING:

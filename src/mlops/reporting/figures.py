@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.reporting.drawing import chart, evidence, scale_of
 from mlops.reporting.formats import NOTHING, bound, number, plural, significance
-from mlops.reporting.timeline import Level
+from mlops.reporting.levels import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

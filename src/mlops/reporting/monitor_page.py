@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.reporting.drawing import CELLS
 from mlops.reporting.features import THRESHOLD_AT
 from mlops.reporting.figures import series_data
+from mlops.reporting.levels import Level
 from mlops.reporting.rendering import render
 from mlops.reporting.rules import RULE_HEADINGS
-from mlops.reporting.timeline import Level
 from mlops.reporting.view import MonitorView, Subject, view
 
 if TYPE_CHECKING:

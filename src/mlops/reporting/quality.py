@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlops.reporting.figures import ALPHA
 from mlops.reporting.formats import count, number
-from mlops.reporting.timeline import Level
+from mlops.reporting.levels import Level
 from modelwatch.metrics import Family
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from mlops.reporting.drawing import strip
 from mlops.reporting.figures import reading, threshold_of
 from mlops.reporting.formats import count, number
+from mlops.reporting.levels import Level
 from mlops.reporting.performance import PERFORMANCE
-from mlops.reporting.timeline import Level
 from modelwatch.metrics import Family
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def segments_of(timeline: Timeline) -> tuple[Segment, ...]:
     }
     rows = []
     for name, found in grouped.items():
-        levels = [Level.worst(column) for column in zip(*(one.levels() for one in found), strict=True)]
+        levels = timeline.segments[name]
         alarming = sorted(
             (one for one in found if one.level().alarming), key=lambda one: -(one.strain() or 0.0)
         )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from mlops.files import write_text
 from mlops.reporting.drawing import CELLS, strip
 from mlops.reporting.formats import listed, plural
+from mlops.reporting.levels import Level
 from mlops.reporting.monitor_page import page_of
 from mlops.reporting.rendering import render
-from mlops.reporting.timeline import Level
 from mlops.reporting.verdict import Verdict
 from mlops.reporting.view import MonitorView, Subject, view
 

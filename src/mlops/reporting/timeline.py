@@ -3,67 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.reporting.definitions import MetricText, text_of
+from mlops.reporting.levels import DOUBLE, HALF, Level, segment_levels
+from modelwatch.alerts.history import CODES, NUMBERS
 from modelwatch.metrics import METRICS, Direction, Family
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from modelwatch.alerts.history import History
 
-__all__ = ["Level", "Series", "Timeline"]
+__all__ = ["Series", "Timeline"]
 
 Numbers = tuple[float | None, ...]
-_DOUBLE: Final = 2.0
-_HALF: Final = 0.5
-
-
-class Level(StrEnum):
-    """How a cell of the heat map looks: one letter each, from nothing to say to most alarming."""
-
-    ABSENT = "."
-    CALM = "o"
-    NO_DATA = "n"
-    INSUFFICIENT = "i"
-    NEAR = "h"
-    UNPROVEN = "u"
-    BREACH = "b"
-    DOUBLE = "B"
-    ERROR = "x"
-
-    @property
-    def words(self) -> str:
-        """What the level means."""
-        return _WORDS[self]
-
-    @property
-    def alarming(self) -> bool:
-        """Whether somebody should look."""
-        return self in (Level.BREACH, Level.DOUBLE, Level.ERROR)
-
-    @classmethod
-    def worst(cls, levels: Iterable[Level]) -> Level:
-        """Return the most alarming of several levels."""
-        return max(levels, key=_RANK.__getitem__, default=cls.ABSENT)
-
-
-_RANK: Final = {level: rank for rank, level in enumerate(Level)}
-_WORDS: Final = {
-    Level.ABSENT: "not measured",
-    Level.CALM: "no breach",
-    Level.NO_DATA: "no data",
-    Level.INSUFFICIENT: "too few rows to tell",
-    Level.NEAR: "over half of its threshold",
-    Level.UNPROVEN: "beyond its threshold, without evidence",
-    Level.BREACH: "breach",
-    Level.DOUBLE: "breach, twice its threshold or more",
-    Level.ERROR: "could not be measured",
-}
+_MOST_WINDOWS: Final = 180
+"""Windows that a page shows: more marks than that side by side cannot be told apart."""
+_NAMES: Final = {code: name for name, code in CODES.items()}
+# Where one series stands twice, its history has the most alarming row.
+_ALARM: Final = ("ok", "insufficient", "no_data", "error", "schema_error", "breach")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +104,10 @@ class Series:
             return Level.NO_DATA if status == "no_data" else Level.INSUFFICIENT
         strain = self.strain(window)
         if status == "breach":
-            return Level.DOUBLE if strain is not None and strain >= _DOUBLE else Level.BREACH
+            return Level.DOUBLE if strain is not None and strain >= DOUBLE else Level.BREACH
         if self._beyond(window):
             return Level.UNPROVEN
-        return Level.NEAR if strain is not None and strain > _HALF else Level.CALM
+        return Level.NEAR if strain is not None and strain > HALF else Level.CALM
 
     def levels(self) -> list[Level]:
         """Return the level of every window."""
@@ -171,41 +133,51 @@ class Timeline:
     ----------
     windows
         Start and end in ISO 8601, oldest first; one of (None, None) for a run over all rows.
+    series
+        Those of all rows with every window, those of segments with the latest alone.
+    segments
+        The worst level of every window, by segment.
+    known
+        How many windows there are, shown or not.
     """
 
     monitor: str
     windows: tuple[tuple[str | None, str | None], ...]
     series: tuple[Series, ...]
+    segments: Mapping[str, tuple[Level, ...]]
+    known: int
 
     @classmethod
     def of_result(cls, result: Mapping[str, Any]) -> Timeline:
         """Return a timeline of one window from the content of ``results.json``, with or without a time."""
         window = result.get("window") or {}
         series = tuple(_single(row) for row in result["measurements"])
-        return cls(str(result["monitor"]), ((window.get("start"), window.get("end")),), series)
+        segments: dict[str, list[Level]] = defaultdict(list)
+        for one in series:
+            if one.segment is not None:
+                segments[one.segment].append(one.level())
+        worst = {name: (Level.worst(levels),) for name, levels in segments.items()}
+        return cls(str(result["monitor"]), ((window.get("start"), window.get("end")),), series, worst, 1)
 
     @classmethod
     def of_history(cls, history: History, latest: Mapping[str, Any] | None = None) -> Timeline:
-        """Return a timeline of a stored history.
+        """Return a timeline of a stored history, of its last windows where there are very many.
 
         Parameters
         ----------
         latest
             The last window's ``results.json``, for notes and distributions.
         """
-        from modelwatch.alerts.history import STATUSES  # noqa: PLC0415  (NumPy waits until there is history)
-
-        names = [status.value for status in STATUSES]
+        rows = sorted((latest or {}).get("measurements", ()), key=lambda row: _ALARM.index(row["status"]))
         found: dict[tuple[Any, ...], Mapping[str, Any]] = {
-            (row["signal"], row["metric"], row.get("feature"), row.get("segment")): row
-            for row in (latest or {}).get("measurements", ())
+            (row["signal"], row["metric"], row.get("feature"), row.get("segment")): row for row in rows
         }
+        known, shown = len(history.windows), _last(history, _MOST_WINDOWS)
         series = tuple(
-            _column(history, position, names, found.get(tuple(key), {}))
-            for position, key in enumerate(history.series)
+            _column(shown, position, found.get(tuple(key), {})) for position, key in enumerate(shown.series)
         )
-        windows = tuple((window.start.isoformat(), window.end.isoformat()) for window in history.windows)
-        return cls(history.monitor, windows, series)
+        windows = tuple((window.start.isoformat(), window.end.isoformat()) for window in shown.windows)
+        return cls(history.monitor, windows, series, segment_levels(shown), known)
 
     @property
     def definitions(self) -> list[str]:
@@ -225,22 +197,32 @@ def _numbers(values: Sequence[float]) -> Numbers:
     return tuple(None if math.isnan(value) else value for value in values)
 
 
-def _column(history: History, position: int, names: Sequence[str], latest: Mapping[str, Any]) -> Series:
+def _last(history: History, count: int) -> History:
+    """Return the history of the last ``count`` windows."""
+    cut = {name: getattr(history, name)[-count:] for name in (*NUMBERS, "status", "rows")}
+    return replace(history, windows=history.windows[-count:], **cut)
+
+
+def _column(history: History, position: int, latest: Mapping[str, Any]) -> Series:
     key = history.series[position]
-    codes = history.status[:, position].tolist()
+    rows = slice(None) if key.segment is None else slice(-1, None)
+
+    def numbers(name: str) -> Numbers:
+        return _numbers(getattr(history, name)[rows, position].tolist())
+
     return Series(
         signal=key.signal,
         metric=key.metric,
         feature=key.feature,
         segment=key.segment,
-        value=_numbers(history.value[:, position].tolist()),
-        p_value=_numbers(history.p_value[:, position].tolist()),
-        q_value=_numbers(history.q_value[:, position].tolist()),
-        low=_numbers(history.low[:, position].tolist()),
-        high=_numbers(history.high[:, position].tolist()),
-        threshold=_numbers(history.threshold[:, position].tolist()),
-        status=tuple(names[code] if code < len(names) else None for code in codes),
-        rows=tuple(history.rows[:, position].tolist()),
+        value=numbers("value"),
+        p_value=numbers("p_value"),
+        q_value=numbers("q_value"),
+        low=numbers("low"),
+        high=numbers("high"),
+        threshold=numbers("threshold"),
+        status=tuple(_NAMES.get(code) for code in history.status[rows, position].tolist()),
+        rows=tuple(history.rows[rows, position].tolist()),
         latest=latest,
     )
 

@@ -204,12 +204,19 @@ def _facts(timeline: Timeline, monitor: Monitor | None) -> tuple[tuple[str, str]
     facts = [
         ("rows in this window", count(max(now, default=0))),
         ("rows of the baseline", count(max(then)) if any(then) else ""),
-        ("windows", count(len(timeline.windows))),
+        ("windows", _windows(timeline)),
         ("owner", (monitor.owner or "") if monitor is not None else ""),
         ("baseline", (monitor.baseline.asset or monitor.baseline.path or "") if monitor is not None else ""),
         ("definition", ", ".join(timeline.definitions)),
     ]
     return tuple((name, value) for name, value in facts if value)
+
+
+def _windows(timeline: Timeline) -> str:
+    shown = count(len(timeline.windows))
+    return (
+        shown if len(timeline.windows) == timeline.known else f"the last {shown} of {count(timeline.known)}"
+    )
 
 
 def _counts(timeline: Timeline) -> tuple[tuple[str, str], ...]:

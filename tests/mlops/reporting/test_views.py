@@ -16,8 +16,8 @@ from mlops.reporting.drawing import scale_of
 from mlops.reporting.figures import figure
 from mlops.reporting.formats import bound, listed, number, significance, window_label
 from mlops.reporting.incidents import incidents_of
+from mlops.reporting.levels import Level
 from mlops.reporting.quality import quality_of
-from mlops.reporting.timeline import Level
 from mlops.reporting.units import Unit
 from mlops.reporting.verdict import Verdict
 from mlops.reporting.view import MonitorView, view
@@ -114,13 +114,45 @@ def test_a_history_reads_like_its_results() -> None:
     made = samples.results(12, 4)
     timeline = Timeline.of_history(History.of(made), made[-1])
     for position, one in enumerate(made):
-        alone = {(s.signal, s.metric, s.feature, s.segment): s for s in Timeline.of_result(one).series}
-        for series in timeline.series:
-            same = alone[series.signal, series.metric, series.feature, series.segment]
+        lone = Timeline.of_result(one)
+        assert {name: levels[position] for name, levels in timeline.segments.items()} == {
+            name: levels[0] for name, levels in lone.segments.items()
+        }
+        alone = {(s.signal, s.metric, s.feature): s for s in lone.overall()}
+        for series in timeline.overall():
+            same = alone[series.signal, series.metric, series.feature]
             assert series.value[position] == same.value[0]
             assert series.level(position) is same.level()
     assert timeline.windows[0] == ("2026-08-28T00:00:00+00:00", "2026-08-29T00:00:00+00:00")
     assert timeline.series[0].details["buckets"] == samples.BINS
+
+
+def test_arrays_and_single_series_agree_on_levels() -> None:
+    random = np.random.default_rng(11)
+    statuses = ["ok", "breach", "insufficient", "no_data", "schema_error", "error"]
+    metrics = [
+        "population_stability_index",
+        "accuracy",
+        "two_sample_kolmogorov_smirnov_test",
+        "unknown_metric",
+    ]
+    rows = []
+    for number_of in range(400):
+        value, threshold = (
+            None if random.random() < 0.1 else float(random.choice([0, 0.1, 0.2, 0.5, 1])) for _ in "ab"
+        )
+        more = {"segment": f"s={number_of}", "threshold": threshold, "status": str(random.choice(statuses))}
+        rows.append(samples.row("inputs", str(random.choice(metrics)), value, **more))
+    made = {**result(*rows), "window": samples.results(1, 0)[0]["window"]}
+    assert Timeline.of_history(History.of([made])).segments == Timeline.of_result(made).segments
+
+
+def test_a_very_long_history_is_cut_and_says_so() -> None:
+    history = History.of(samples.results(200, 1, segments=False))
+    page = view(Subject(Timeline.of_history(history)))
+    assert len(page.windows) == 180
+    assert dict(page.facts)["windows"] == "the last 180 of 200"
+    assert page.windows[-1] == "15 Mar 2027"
 
 
 @pytest.mark.parametrize(
