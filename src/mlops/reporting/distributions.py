@@ -35,6 +35,7 @@ _QUARTILES: Final = (0.25, 0.5, 0.75)
 _BUCKET: Final = re.compile(r"^\[(-inf|[-+.\de]+), (inf|[-+.\de]+)\)$")
 _SPECIAL: Final = {NULL: "no value", OTHER: "all other categories", NEW: "new categories"}
 _MOST_TICKS: Final = 6
+_LARGEST_WHOLE: Final = 2.0**53
 _TALL: Final = 1000
 _HISTOGRAM: Final = Markup(
     '<svg class="histogram" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img">'
@@ -175,13 +176,17 @@ def _edges(sides: Sequence[NumericDistribution]) -> FloatArray:
     if _whole(sides):
         step = math.ceil((high - low + 1) / _BARS)
         return np.arange(low, high + step + 1, step, dtype=np.float64) - 0.5
-    return np.linspace(low, high, _BARS + 1) if low < high else np.array([low - 0.5, high + 0.5])
+    if low < high:
+        return np.linspace(low, high, _BARS + 1)
+    alone = max(0.5, abs(low) / 100)
+    return np.array([low - alone, low + alone])
 
 
 def _whole(sides: Sequence[NumericDistribution]) -> bool:
-    """Tell whether every value is known to be a whole number."""
-    return all(
-        side.cells.shift == 0 and bool(np.all(np.mod(side.cells.edges()[0], 1) == 0)) for side in sides
+    """Tell whether every value is known to be a whole number, and small enough to count in ones."""
+    values = [side.cells.edges()[0] for side in sides if side.cells.shift == 0]
+    return len(values) == len(sides) and all(
+        bool(np.all((np.mod(found, 1) == 0) & (np.abs(found) < _LARGEST_WHOLE))) for found in values
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mlops.reporting.timeline import Numbers, Series
 
-__all__ = ["CELLS", "Scale", "chart", "evidence", "path", "scale_of", "spans", "strip"]
+__all__ = ["CELLS", "Scale", "chart", "evidence", "path", "scale_of", "spans", "spread", "strip"]
 
 # One cell of a strip, from its lower end: a height for each level, so that the strip reads in grey too.
 CELLS: Final = {
@@ -98,6 +98,10 @@ class Scale:
         """Return the distance of a value from the top in percent, for a label beside the picture."""
         return round(self.y(value) * 100 / _TALL, 1)
 
+    def along(self, value: float) -> float:
+        """Return the distance of a value from the low end in percent, for an axis that lies."""
+        return round(100 - self.percent(value), 1)
+
 
 def scale_of(series: Series) -> Scale:
     """Return an axis on which values, intervals and thresholds can be seen.
@@ -113,13 +117,18 @@ def scale_of(series: Series) -> Scale:
         margin = (high - low or abs(high) or 1.0) * (_HEADROOM - 1)
         # There is nothing above all of the rows.
         ceiling = 1.0 if series.text.unit is Unit.SHARE and high <= 1 else math.inf
-        return Scale(low - 2 * margin, min(high + margin, ceiling))
+        return spread(low - 2 * margin, min(high + margin, ceiling))
     most = _MOST_THRESHOLDS * max(bounds, default=0.0)
     clipped = 0 < most < high
     high = most if clipped else high
     low = min(0.0, low)
     top = high if clipped else low + (high - low) * _HEADROOM
-    return Scale(low, top if top > low else low + 1.0, clipped)
+    return spread(low, top, clipped=clipped)
+
+
+def spread(low: float, high: float, *, clipped: bool = False) -> Scale:
+    """Return an axis between two ends, or around a single value."""
+    return Scale(low, high if high > low else low + (abs(low) or 1.0), clipped)
 
 
 def chart(series: Series, scale: Scale, shaded: Iterable[tuple[int, int]] = ()) -> Markup:

@@ -86,10 +86,12 @@ def segment_levels(history: History) -> dict[str, tuple[Level, ...]]:
 def _ranks(history: History) -> NDArray[np.uint8]:
     """Return positions in `Level`, shape (windows, series), by the rules of `Series.level`."""
     entries = [METRICS.get(key.metric) for key in history.series]
-    higher = np.array([one is not None and one.direction is Direction.HIGHER_IS_WORSE for one in entries])
-    lower = np.array([one is not None and one.direction is Direction.LOWER_IS_WORSE for one in entries])
+    higher, lower = (
+        np.array([one is not None and one.direction is direction for one in entries], dtype=np.bool_)
+        for direction in (Direction.HIGHER_IS_WORSE, Direction.LOWER_IS_WORSE)
+    )
     value, bound = history.value, history.threshold
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         strain = np.where(higher & (bound > 0), value / bound, np.nan)
         beyond = (higher & (value > bound)) | (lower & (value < bound))
     status = history.status

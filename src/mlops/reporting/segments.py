@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mlops.reporting.drawing import strip
+from mlops.reporting.drawing import Scale, spread, strip
 from mlops.reporting.figures import reading, threshold_of
 from mlops.reporting.formats import count, number
 from mlops.reporting.levels import Level
@@ -127,7 +127,7 @@ def fairness_of(timeline: Timeline) -> tuple[Gap, ...]:
     return tuple(gaps)
 
 
-def whisker(series: Series, axis: tuple[float, float]) -> Whisker:
+def whisker(series: Series, axis: Scale) -> Whisker:
     """Return the latest value of a series on an axis."""
     drawn = _placed(series.value[-1], (series.low[-1], series.high[-1]), axis)
     bound = series.threshold[-1]
@@ -138,13 +138,13 @@ def whisker(series: Series, axis: tuple[float, float]) -> Whisker:
         drawn.at,
         drawn.low,
         drawn.high,
-        None if bound is None else _percent(bound, axis),
+        None if bound is None else axis.along(bound),
     )
 
 
-def _placed(value: float | None, interval: tuple[float | None, ...], axis: tuple[float, float]) -> Whisker:
+def _placed(value: float | None, interval: tuple[float | None, ...], axis: Scale) -> Whisker:
     low, high = interval
-    ends = [None if end is None else _percent(end, axis) for end in (value, low, high)]
+    ends = [None if end is None else axis.along(end) for end in (value, low, high)]
     return Whisker(number(value), _between(low, high), Level.CALM, ends[0], ends[1], ends[2], None)
 
 
@@ -152,20 +152,16 @@ def _between(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
-def _axis(series: list[Series]) -> tuple[float, float]:
+def _axis(series: list[Series]) -> Scale:
     ends = [
         value
         for one in series
         for value in (one.value[-1], one.low[-1], one.high[-1], one.threshold[-1])
         if value is not None
     ]
-    return _padded(min(ends), max(ends)) if ends else (0.0, 1.0)
+    return _padded(min(ends), max(ends)) if ends else Scale(0.0, 1.0)
 
 
-def _padded(low: float, high: float) -> tuple[float, float]:
+def _padded(low: float, high: float) -> Scale:
     margin = 0.06 * (high - low) or 0.5
-    return low - margin, high + margin
-
-
-def _percent(value: float, axis: tuple[float, float]) -> float:
-    return round(100 * min(1.0, max(0.0, (value - axis[0]) / (axis[1] - axis[0]))), 1)
+    return spread(low - margin, high + margin)

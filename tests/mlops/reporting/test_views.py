@@ -332,10 +332,11 @@ def test_profiles_become_histograms_that_hold_every_row() -> None:
     ]
     assert from_profiles(before.columns["x"], after.columns["y"]) is None
     assert from_profiles(None, after.columns["y"]) is None
-    constant = modelwatch.profile({"x": [3.0, 3.0]}).columns["x"]
-    alone = from_profiles(constant, constant)
-    assert alone is not None
-    assert max(bar.now for bar in alone.bars) == 1
+    for value in (3.0, 0.25, 1e300):
+        constant = modelwatch.profile({"x": [value, value]}).columns["x"]
+        alone = from_profiles(constant, constant)
+        assert alone is not None
+        assert max(bar.now for bar in alone.bars) == 1
 
 
 def test_a_chart_shows_gaps_thresholds_and_what_it_clips() -> None:
