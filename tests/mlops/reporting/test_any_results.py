@@ -32,8 +32,8 @@ def measurements(draw: st.DrawFn) -> dict[str, Any]:
     labels = draw(LABELS)
     counts = st.lists(st.integers(0, 10**9), min_size=len(labels), max_size=len(labels))
     details = {"buckets": labels, "baseline": draw(counts), "production": draw(counts)} if labels else {}
-    ends = draw(st.one_of(st.none(), st.tuples(VALUES, VALUES)))
-    interval = None if ends is None or None in ends else sorted(ends)
+    ends = [end for end in draw(st.tuples(VALUES, VALUES)) if end is not None]
+    interval = sorted(ends) if len(ends) == 2 else None
     return samples.row(
         draw(st.sampled_from(["inputs", "performance", "x"])),
         draw(st.sampled_from([*METRICS, "theirs"])), value,
