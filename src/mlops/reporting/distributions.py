@@ -15,9 +15,9 @@ from markupsafe import Markup
 from mlops.reporting.drawing import path
 from mlops.reporting.formats import bound, day, number
 from mlops.reporting.units import Unit
+from modelwatch.buckets import NEW, NULL, OTHER
 from modelwatch.columns import Kind
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
-from modelwatch.robust import NEW, NULL, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

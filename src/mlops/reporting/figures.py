@@ -35,6 +35,8 @@ class Figure:
         Of the series in the page's data.
     labels
         Beside the picture: distance from the top in percent, text, class.
+    before
+        The baseline's own value, where it was measured with the same labels and metric.
     evidence
         Ticks of q-values; None where the metric has no evidence.
     """
@@ -48,6 +50,7 @@ class Figure:
     alpha: float
     value: str
     interval: str
+    before: str
     threshold: str
     words: str
     significance: str
@@ -81,6 +84,7 @@ def figure(key: str, series: Series, *, alpha: float = ALPHA, incidents: Iterabl
         alpha=alpha,
         value=number(series.value[-1], unit),
         interval=_interval(series),
+        before=_before(series),
         threshold=threshold_of(series),
         words=words_of(series),
         significance=significance(series.evidence[-1]),
@@ -95,6 +99,11 @@ def _apart(labels: list[tuple[float, str, str]]) -> tuple[tuple[float, str, str]
         if not label[2] and all(abs(label[0] - other[0]) >= _LABELS_APART for other in kept):
             kept.append(label)
     return tuple(sorted(kept))
+
+
+def _before(series: Series) -> str:
+    value = series.details.get("baseline_value")
+    return "" if value is None else number(value, series.text.unit)
 
 
 def _interval(series: Series) -> str:

@@ -354,6 +354,9 @@ def test_a_chart_shows_gaps_thresholds_and_what_it_clips() -> None:
     assert (scale.clipped, scale.y(50.0)) == (True, 0)
     assert scale.high == pytest.approx(1.2)
     assert any("≥" in text for _, text, _ in figure("k", wild).labels)
+    known = {"details": {"baseline_value": 0.85}, "interval": [0.78, 0.84]}
+    then = figure("k", Timeline.of_result(result(samples.row("p", "roc_auc", 0.81, **known))).series[0])
+    assert (then.value, then.interval, then.before) == ("0.810", "0.780 to 0.840", "0.850")
     auc = next(one for one in timeline.overall() if one.metric == "roc_auc")
     assert scale_of(auc).low > 0.5
 
