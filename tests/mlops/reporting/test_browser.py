@@ -20,8 +20,10 @@ pytestmark = [
         CHROMIUM is None, reason="no Chromium among the system's packages: no page was opened"
     ),
 ]
-# Of the page's own clock, on a machine that does other things too; the README has what was measured.
-GENEROUS_MS = 4_000
+# By the page's own clock, on a machine that may do a dozen other things; the README has what was measured.
+GENEROUS_MS = 10_000
+# Of the page's main thread, which does not count waiting for a processor.
+PROCESSOR_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +174,13 @@ def test_two_hundred_features_of_ninety_windows_open_at_once(folder: Path, brows
     path.write_text(monitor_page(samples.subject(90, 200)), encoding="utf-8")
     assert path.stat().st_size < 2.5 * 2**20
     shown = "new Promise(done => requestAnimationFrame(() => setTimeout(() => done(performance.now()))))"
-    times = [browser.open(path).evaluate(shown) for _ in range(3)]
+    browser.call("Performance.enable", {"timeDomain": "threadTicks"})
+    times, processor = [], []
+    for _ in range(3):
+        times.append(browser.open(path).evaluate(shown))
+        metrics = {one["name"]: one["value"] for one in browser.call("Performance.getMetrics")["metrics"]}
+        processor.append(metrics["TaskDuration"])
     assert browser.console == []
     assert browser.evaluate("document.querySelectorAll('#heat tr[data-feature] .strip').length") == 200
     assert min(times) < GENEROUS_MS
+    assert min(processor) < PROCESSOR_SECONDS
