@@ -71,15 +71,20 @@ def run(
         If the declaration or the data cannot be read at all.
     """
     declared = _monitor(monitor)
-    contract = contract or _declared_contract(declared, monitor)
+    contract = contract or declared_contract(declared, monitor)
     extras = {"importances": importances, "training_rows": training_rows, "requests": requests}
     inputs = read_inputs(
         declared, baseline, production, window, contract=contract, labels=labels, extras=extras
     )
-    measurements = list(_measurements(declared, inputs))
+    return results_of(declared, inputs)
+
+
+def results_of(monitor: Monitor, inputs: Inputs) -> dict[str, Any]:
+    """Evaluate a monitor on inputs that were read already, for callers that have another use for them too."""
+    measurements = list(_measurements(monitor, inputs))
     return {
-        "monitor": declared.monitor,
-        "window": window.to_dict() if window else {"start": None, "end": None},
+        "monitor": monitor.monitor,
+        "window": inputs.window.to_dict() if inputs.window else {"start": None, "end": None},
         "measurements": [measurement.to_dict() for measurement in measurements],
         "alerts": [],
     }
@@ -130,7 +135,8 @@ def _monitor(monitor: Monitor | Mapping[str, Any] | str | Path) -> Monitor:
     return Monitor.load(monitor) if isinstance(monitor, (str, Path)) else Monitor.parse(monitor)
 
 
-def _declared_contract(monitor: Monitor, where: object) -> Contract | None:
+def declared_contract(monitor: Monitor, where: object) -> Contract | None:
+    """Return the contract that a monitor names, which lies beside the monitor's file."""
     if monitor.contract is None:
         return None
     folder = Path(where).parent if isinstance(where, (str, Path)) else Path()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -66,6 +67,28 @@ def test_a_shift_is_named_in_results_page_and_exit_code(
     page = (folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "1 of" in page
     assert "population_stability_index" in page
+
+
+def test_a_page_tells_the_windows_before_it(folder: Path) -> None:
+    day = pd.date_range("2026-11-02", periods=3000, freq=pd.Timedelta(days=1) / 3000, tz="UTC")
+    frame = pd.read_parquet(folder / "same.parquet").assign(at=day)
+    later = frame.assign(at=frame["at"] + pd.Timedelta(days=1), age=frame["age"] * 1000)
+    pd.concat([frame, later]).to_parquet(folder / "stream.parquet")
+    frame.assign(at=frame["at"] - pd.Timedelta(days=9)).to_parquet(folder / "baseline.parquet")
+    rule = (
+        "\nowner: team\ndata: {event_time: at, timezone: UTC}\n"
+        "rules: [{id: drift, when: inputs.psi, fire: 0.2, for: 1 of 1, runbook: monitor.yaml}]\n"
+    )
+    (folder / "monitor.yaml").write_text(MONITOR + rule, encoding="utf-8")
+    times = [f"2026-11-0{number}T00:00Z" for number in (2, 3, 4)]
+    for start, end, code in zip(times, times[1:], (0, 1), strict=False):
+        assert monitor_run(folder, "stream.parquet", "--start", start, "--end", end) == code
+    page = (folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "A warning incident is open since 3 Nov: age (PSI" in page.replace("\u00a0", " ")
+    assert "unit change, larger by x1000" in page
+    assert '"windows":["2 Nov 2026","3 Nov 2026"]' in page
+    # The profiles of both sides are at hand: a real histogram, with medians.
+    assert re.search(r"median then 49\.\d, now 49\D\d{3}", page)
 
 
 @pytest.mark.parametrize(

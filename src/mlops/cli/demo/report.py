@@ -32,8 +32,10 @@ def render(story: Story) -> str:
     """Return the page of a run, also of one that failed half-way."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    from mlops.reporting.rendering import TEMPLATES
+
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([Path(__file__).parent, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from mlops.cli.context import EnvironmentOption, JsonOption
 from mlops.cli.monitoring.compiling import compile_target
 from mlops.cli.monitoring.errors import explained
 from mlops.cli.monitoring.planning import plan
+from mlops.cli.monitoring.report import report
 from mlops.cli.output import Output, table
 from mlops.client import Home
 from mlops.errors import UsageError
@@ -21,7 +23,8 @@ from mlops.files import write_json, write_text
 from mlops.settings import ROOT, load
 
 if TYPE_CHECKING:
-    from modelwatch import Monitor
+    from mlops.reporting import Subject
+    from modelwatch import Monitor, Window
 
 __all__ = ["commands"]
 
@@ -47,6 +50,10 @@ def commands() -> typer.Typer:
         "--baseline training.parquet --rows 1000`",
     )(plan)
     group.command("schema", epilog="Example: `mlops monitor schema > monitor.schema.json`")(schema)
+    group.command(
+        "report",
+        epilog="Example: `mlops monitor report --store .mlops/monitor/alerts.sqlite --site .mlops/site`",
+    )(report)
     return group
 
 
@@ -67,15 +74,16 @@ def run(
 ) -> None:
     """Evaluate a monitor on one window. Exit code 1 when something breaches or could not be measured."""
     settings, began = load(environment), datetime.now(UTC)
+    journal_path = store or out / "alerts.sqlite"
     with explained():
-        import modelwatch
+        from mlops.reporting import monitor_page
         from modelwatch.alerts.store import AlertStore
 
-        declared = modelwatch.Monitor.load(monitor)
-        results = modelwatch.run(monitor, baseline, production, _window(start, end), labels=labels)
-        results["alerts"] = _alerts(declared, results, store or out / "alerts.sqlite")
+        declared, results, page = _evaluated(
+            monitor, baseline, production, _window(start, end), labels, journal_path
+        )
     write_json(out / "results.json", results)
-    write_text(out / "report.html", _page(results))
+    write_text(out / "report.html", monitor_page(page))
     statuses = Counter(row["status"] for row in results["measurements"])
     rows = [
         (
@@ -95,7 +103,7 @@ def run(
     output.progress(f"{len(rows)} measurements: {counted or 'none'}\nreport: {out / 'report.html'}")
     muted = []
     if declared.rules and results["window"]["start"] is not None:
-        with explained(), AlertStore(store or out / "alerts.sqlite") as journal:
+        with explained(), AlertStore(journal_path) as journal:
             home = Home.from_environment(ROOT)
             muted = conclude(journal, settings, home, output, declaration=monitor, monitor=declared.monitor)
     publish(settings, output, results, began=began, muted=muted)
@@ -132,15 +140,34 @@ def schema() -> None:
     Output(as_json=True).result(monitor_schema())
 
 
-def _alerts(monitor: Monitor, results: dict[str, Any], path: Path) -> list[dict[str, Any]]:
-    """Take a window into the history of its monitor; without a window it stands alone."""
+def _evaluated(
+    path: Path, baseline: Path, production: Path, window: Window | None, labels: Path | None, journal: Path
+) -> tuple[Monitor, dict[str, Any], Subject]:
+    """Measure a window, take it into its monitor's history, and return all that its page tells."""
+    import modelwatch
+    from modelwatch.inputs import read_inputs
+    from modelwatch.running import declared_contract, results_of
+
+    monitor = modelwatch.Monitor.load(path)
+    contract = declared_contract(monitor, path)
+    inputs = read_inputs(monitor, baseline, production, window, contract=contract, labels=labels, extras={})
+    results = results_of(monitor, inputs)
+    subject = _watched(monitor, results, journal)
+    return monitor, results, replace(subject, profiles=(inputs.baseline, inputs.production))
+
+
+def _watched(monitor: Monitor, results: dict[str, Any], path: Path) -> Subject:
+    """Return what is to be told of a window in its history; without rules or a time it stands alone."""
+    from mlops.reporting import Subject, Timeline, subject_of
     from modelwatch.alerts.store import AlertStore
     from modelwatch.alerts.watching import watch
 
     if not monitor.rules or results["window"]["start"] is None:
-        return []
+        return Subject(Timeline.of_result(results), monitor)
+    now = datetime.now(UTC)
     with AlertStore(path) as store:
-        return watch(store, monitor, results, now=datetime.now(UTC)).alerts
+        results["alerts"] = watch(store, monitor, results, now=now).alerts
+        return subject_of(store, monitor.monitor, now=now, upto=results["window"]["start"])
 
 
 def _roles(pairs: list[str] | None) -> dict[str, str]:
@@ -175,13 +202,3 @@ def _number(row: dict[str, Any]) -> str:
         return str(row["note"])
     bound = "" if row["threshold"] is None else f" (bound {row['threshold']:.4g})"
     return f"{row['value']:.4g}{bound}"
-
-
-def _page(results: dict[str, Any]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    wrong = [row for row in results["measurements"] if row["status"] not in {"ok", "insufficient", "no_data"}]
-    return environment.get_template("report.html.j2").render(results=results, wrong=wrong, number=_number)
