@@ -51,6 +51,8 @@ format: setup ## rewrite the code in the one format
 bench: setup ## measure: serving against the bare inference server, monitoring against its peers
 	@$(BIN)/python -m tests.benchmarks.serving
 	@$(BIN)/python -m tests.benchmarks.modelwatch
+	@$(BIN)/pytest tests/benchmarks/alerts
+	@$(BIN)/python -m tests.benchmarks.alerts.study
 
 .PHONY: setup
 setup: .venv/.ready .venv-serving/.ready .venv/node/.ready ## create both virtual environments (once)

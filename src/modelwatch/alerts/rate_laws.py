@@ -38,8 +38,11 @@ class RateLaw:
     def _breach(self, shift: float, alpha: float) -> Mixture:
         s = self.setting
         weight, z = luck()
-        # What the rate really is, given the baseline's count: Jeffreys' posterior.
-        true = special.betaincinv(self.count + 0.5, s.n_baseline - self.count + 0.5, special.ndtr(z))
+        # What the rate really is, given the baseline's count: Jeffreys' posterior. What a baseline never
+        # has, a type error or a null, is taken for impossible: where it occurs, that is no false alarm.
+        true = np.zeros_like(z)
+        if self.count:
+            true = special.betaincinv(self.count + 0.5, s.n_baseline - self.count + 0.5, special.ndtr(z))
         least = s.fire * s.rows
         if alpha < 1:
             least = max(least, _evident_count(self.count, s, alpha) - 0.5)

@@ -23,7 +23,7 @@ from modelwatch.monitor import Monitor
 from modelwatch.results import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,6 +50,8 @@ class Continuous:
     law: Any
     sigma: float
     nulls: float = 0.0
+    # The law of windows, where it is not the baseline's.
+    later: Any = None
 
     def counts(self, rng: np.random.Generator, rows: Rows, shift: Floats) -> Counted:
         bins = max(2, min(QUANTILE_BINS, rows.baseline // ROWS_PER_BIN))
@@ -60,7 +62,7 @@ class Continuous:
         sizes_after[:, -1] += 1
         masses = rng.standard_gamma(sizes_after)
         edges = np.asarray(self.law.ppf((masses.cumsum(axis=1) / masses.sum(axis=1, keepdims=True))[:, :-1]))
-        below = self.law.cdf(edges - (shift * self.sigma)[:, None, None])
+        below = (self.later or self.law).cdf(edges - (shift * self.sigma)[:, None, None])
         ends = np.zeros((*below.shape[:2], 1))
         probabilities = np.diff(np.concatenate([ends, below, ends + 1], axis=2), axis=2) * (1 - self.nulls)
         probabilities = np.concatenate([probabilities, ends + self.nulls], axis=2)
@@ -262,16 +264,17 @@ class Measured:
 def measured(
     rng: np.random.Generator,
     rows: Rows,
-    drift: dict[str, Floats] | None = None,
+    drift: Mapping[str, Floats] | None = None,
     features: Sequence[str] = (),
+    laws: Mapping[str, Law] = FEATURES,
 ) -> Measured:
     """Draw streams and measure their population stability index and its evidence.
 
     ``drift`` maps features to their shift in each window: in baseline sigma, or in share moved.
     """
-    names = tuple(features or FEATURES)
+    names = tuple(features or laws)
     still = np.zeros(rows.windows)
-    drawn = [FEATURES[name].counts(rng, rows, (drift or {}).get(name, still)) for name in names]
+    drawn = [laws[name].counts(rng, rows, (drift or {}).get(name, still)) for name in names]
     value, p, buckets = (
         np.stack(part, axis=2) for part in zip(*(stability(counted) for counted in drawn), strict=True)
     )
