@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.engine import PolicyPack, Result, run
-from infra.engine.program import HOST, Ended, child_environment
+from infra.engine.program import HOST, Ended, child_environment, run_host
 from infra.mlops_infra.tags import TAGGED
 from infra.render import STACKS, to_documents
 from mlops.settings import ROOT
@@ -64,6 +64,10 @@ class Graph:
 @pytest.fixture(scope="session")
 def warm_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunHost]:
     """Return what runs a program from a process that has imported what they all import: ``warm_host.py``."""
+    if sys.platform != "linux":
+        # Elsewhere a process that has loaded so much may not fork.
+        yield run_host
+        return
     folder = tmp_path_factory.mktemp("host")
     modules = sorted({token.split(":")[1] for token in TAGGED})
     command = [sys.executable, "-P", "-u", str(Path(__file__).with_name("warm_host.py")), str(HOST), *modules]
@@ -76,7 +80,7 @@ def warm_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunHost]:
         assert server.stdout.readline() == "ready\n"
         requests = server.stdin
 
-        def run_host(description: str, environment: Mapping[str, str], timeout: float) -> Ended:
+        def run_warm(description: str, environment: Mapping[str, str], timeout: float) -> Ended:
             own = folder / str(next(numbers))
             own.mkdir()
             output = [own / "out", own / "err"]
@@ -95,7 +99,7 @@ def warm_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunHost]:
             printed, complained = (one.read_text() for one in output)
             return Ended(printed, complained, int(code) if code else None)
 
-        yield run_host
+        yield run_warm
         requests.close()
 
 
