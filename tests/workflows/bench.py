@@ -28,7 +28,13 @@ __all__ = ["ALL_STACKS", "PASSED", "REFUSED", "Bench", "make_repository", "servi
 ALL_STACKS = ("shared", "dev", "staging", "prod")
 PASSED = (ROOT / "tests/workflows/data/trained_pass.json").read_text(encoding="utf-8")
 REFUSED = (ROOT / "tests/workflows/data/trained_refused.json").read_text(encoding="utf-8")
-_MONITOR = "name: doctor-visits\n"
+_MONITOR = """
+apiVersion: monitoring/v1
+monitor: doctor-visits
+owner: ml-platform
+signals:
+  inputs: {type: data_drift}
+"""
 # The base class of all resources takes any type, and spares each rendering the import of the SDK.
 _PROGRAM = """
 import pulumi

@@ -134,7 +134,7 @@ def wanting(
     Parameters
     ----------
     alerts
-        What ``mlops alerts list --json`` printed.
+        What ``mlops ci alerts`` wrote.
     monitors
         The use case of each monitor.
 
@@ -152,7 +152,7 @@ def wanting(
             raise DataError(
                 "An alert lacks fields.",
                 got=f"no {', '.join(lacking)}",
-                expected="what `mlops alerts list` prints",
+                expected="what `mlops ci alerts` writes",
             )
         if alert["action"] != "request_retraining" or alert["state"] != "firing":
             continue

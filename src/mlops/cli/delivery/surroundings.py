@@ -6,13 +6,16 @@ import json
 import os
 from pathlib import Path
 
+from mlops.delivery.alert_states import SCOPE, LogWorkspace
 from mlops.delivery.changes import ORDER
 from mlops.delivery.event import Run
 from mlops.delivery.github import GitHub
 from mlops.errors import DataError, UsageError, nearest
+from mlops.naming import Names
 from mlops.settings import ROOT
+from mlops.settings.together import STACKS, load_together
 
-__all__ = ["checkout", "github", "names_from", "read_json", "this_run"]
+__all__ = ["checkout", "github", "log_workspace", "names_from", "read_json", "this_run"]
 
 
 def this_run() -> Run:
@@ -28,6 +31,38 @@ def github() -> GitHub:
 def checkout() -> Path:
     """Return the folder that the run checked out; outside of a run, this repository."""
     return Path(os.environ.get("GITHUB_WORKSPACE") or ROOT)
+
+
+def log_workspace(environment: str) -> LogWorkspace:
+    """Return the log workspace that the environments share, asked as whoever is signed in.
+
+    Raises
+    ------
+    UsageError
+        The environment is not one of those in Azure.
+    """
+    if environment not in STACKS:
+        close = nearest(environment, STACKS)
+        raise UsageError(
+            f"{environment!r} is no environment in Azure.",
+            where="--env",
+            got=environment,
+            expected=f"one of {', '.join(STACKS)}; on this machine: mlops alerts list",
+            next_step=f"write {close!r}" if close else None,
+        )
+    # The shared stack is in the subscription that prod is in, unless its own is named.
+    prod = load_together(checkout())["prod"].environment
+    subscription = prod.platform.subscription_id or prod.azure.subscription_id
+    names = Names(prod.project.name, "shared", subscription)
+    group = f"/subscriptions/{subscription}/resourceGroups/{names.resource_group}"
+    workspace = f"{group}/providers/Microsoft.OperationalInsights/workspaces/{names.of('log_analytics')}"
+    return LogWorkspace(workspace, _log_token)
+
+
+def _log_token() -> str:
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential().get_token(SCOPE).token
 
 
 def names_from(text: str, option: str) -> list[str]:
