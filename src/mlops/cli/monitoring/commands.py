@@ -13,6 +13,7 @@ from mlops.cli.alerts.delivery import conclude, publish
 from mlops.cli.context import EnvironmentOption, JsonOption
 from mlops.cli.monitoring.compiling import compile_target
 from mlops.cli.monitoring.errors import explained
+from mlops.cli.monitoring.places import production_at
 from mlops.cli.monitoring.planning import plan
 from mlops.cli.output import Output, table
 from mlops.client import Home
@@ -53,7 +54,9 @@ def commands() -> typer.Typer:
 def run(
     monitor: Annotated[Path, typer.Option(help="The declaration, monitor.yaml.")],
     baseline: Annotated[Path, typer.Option(help="Parquet, CSV, JSON lines, a folder, or a saved profile.")],
-    production: Annotated[Path, typer.Option(help="The same kinds, or a data collector's folder.")],
+    production: Annotated[
+        str, typer.Option(help="The same kinds, or a data collector's folder, here or as an https address.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for results.json and report.html.")],
     labels: Annotated[Path | None, typer.Option(help="Labels with the correlation id.")] = None,
     start: Annotated[str | None, typer.Option(help="Start of the window, ISO 8601 with a zone.")] = None,
@@ -72,7 +75,9 @@ def run(
         from modelwatch.alerts.store import AlertStore
 
         declared = modelwatch.Monitor.load(monitor)
-        results = modelwatch.run(monitor, baseline, production, _window(start, end), labels=labels)
+        results = modelwatch.run(
+            monitor, baseline, production_at(production), _window(start, end), labels=labels
+        )
         results["alerts"] = _alerts(declared, results, store or out / "alerts.sqlite")
     write_json(out / "results.json", results)
     write_text(out / "report.html", _page(results))
