@@ -126,6 +126,7 @@ def test_one_class_only_is_defined_and_flagged() -> None:
     precision = measure("precision", [0, 0, 1, 1], [0, 0, 0, 0])
     assert precision.value == 0.25
     assert "never predicted: 1" in precision.note
+    assert precision.details["by_class"] == {"0": 0.5, "1": 0.0}
     assert measure("recall", [1, 1], [1, 1]).value == 1.0
     assert measure("roc_auc", [1, 1], [0.2, 0.8]).status is Status.INSUFFICIENT
     assert measure("r2", [3.0, 3.0], [1.0, 2.0]).status is Status.INSUFFICIENT

@@ -63,6 +63,12 @@ def score(metric: str, pairs: LabelPairs, *, average: str = "macro", positive: s
     return Scored(value, _class_interval(metric, matrix, position), note)
 
 
+def by_class(metric: str, pairs: LabelPairs) -> dict[str, float]:
+    """Return precision, recall or F1 of each class."""
+    scores = per_class_scores(metric, confusion_matrix(pairs)[np.newaxis])[0]
+    return dict(zip(pairs.labels, scores.tolist(), strict=True))
+
+
 def per_class_scores(metric: str, matrices: AnyArray) -> FloatArray:
     """Return one score a class for each confusion matrix, shapes ``(r, c, c)`` to ``(r, c)``; 0 / 0 is 0."""
     hits = np.diagonal(matrices, axis1=1, axis2=2).astype(np.float64)

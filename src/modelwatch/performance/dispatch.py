@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modelwatch.errors import UsageError
@@ -47,6 +48,7 @@ def performance(
         If lengths differ, or an option does not fit the metric.
     """
     family = metric(metric_id).family
+    details: dict[str, Any] = {}
     if family is Family.CLASSIFICATION:
         pairs = label_pairs(truth, predicted, labels)
         if not pairs.truth.size:
@@ -54,6 +56,8 @@ def performance(
         name = None if positive is None else label_name(positive)
         value, interval, note = classification.score(metric_id, pairs, average=average, positive=name)
         n, dropped = pairs.truth.size, pairs.dropped
+        if metric_id != "accuracy":
+            details = {"by_class": classification.by_class(metric_id, pairs)}
     elif family is Family.REGRESSION:
         numbers = number_pairs(truth, predicted)
         n, dropped = numbers.truth.size, numbers.dropped
@@ -66,9 +70,10 @@ def performance(
         note = ""
     else:
         return _probability(metric_id, truth, predicted, definition, positive, minimum_rows)
-    return _result(
+    result = _result(
         metric_id, definition, value, interval, n, with_note(note, _dropped(dropped)), minimum_rows
     )
+    return replace(result, details=details)
 
 
 def _probability(  # noqa: PLR0917

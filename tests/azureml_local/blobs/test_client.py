@@ -301,3 +301,27 @@ def test_metadata_of_a_replaced_content_is_not_shown(blobs: BlobStore) -> None:
     # What a process that is killed between the two writes leaves behind.
     blobs.path("data", "swapped").write_bytes(b"new and longer")
     assert blobs.require("data", "swapped").metadata == {}
+
+
+def test_a_deployment_s_collected_events_are_read_from_its_container(blobs: BlobStore) -> None:
+    import json
+
+    from modelwatch import Window, run
+    from modelwatch.sources.collector import Collection, DeploymentSource
+
+    start = datetime(2026, 2, 1, tzinfo=UTC)
+    with container(blobs) as client:
+        for hour in range(30):
+            moment = start + timedelta(hours=hour, minutes=3)
+            for collection, row in (("model_inputs", {"x": float(hour)}), ("model_outputs", {"p": hour % 2})):
+                event = {"time": moment.isoformat(), "correlationid": f"c{hour}", "data": [row]}
+                name = f"modelDataCollector/e/d/{collection}/{moment:%Y/%m/%d/%H}/instance.jsonl"
+                client.upload_blob(name, json.dumps(event) + "\n")
+        source = DeploymentSource(Collection(client, "modelDataCollector/e/d"))
+        found = run(
+            {"monitor": "m", "signals": {"inputs": {"type": "data_drift"}}},
+            {"x": [float(i % 24) for i in range(200)], "p": [0, 1] * 100},
+            source,
+            Window(start, start + timedelta(hours=24)),
+        )
+    assert {m["feature"]: m["n_production"] for m in found["measurements"]} == {"x": 24, "p": 24}

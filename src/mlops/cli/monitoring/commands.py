@@ -14,6 +14,7 @@ from mlops.cli.alerts.delivery import conclude, publish
 from mlops.cli.context import EnvironmentOption, JsonOption
 from mlops.cli.monitoring.compiling import compile_target
 from mlops.cli.monitoring.errors import explained
+from mlops.cli.monitoring.places import production_at
 from mlops.cli.monitoring.planning import plan
 from mlops.cli.monitoring.report import report
 from mlops.cli.output import Output, table
@@ -60,7 +61,9 @@ def commands() -> typer.Typer:
 def run(
     monitor: Annotated[Path, typer.Option(help="The declaration, monitor.yaml.")],
     baseline: Annotated[Path, typer.Option(help="Parquet, CSV, JSON lines, a folder, or a saved profile.")],
-    production: Annotated[Path, typer.Option(help="The same kinds, or a data collector's folder.")],
+    production: Annotated[
+        str, typer.Option(help="The same kinds, or a data collector's folder, here or as an https address.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for results.json and report.html.")],
     labels: Annotated[Path | None, typer.Option(help="Labels with the correlation id.")] = None,
     start: Annotated[str | None, typer.Option(help="Start of the window, ISO 8601 with a zone.")] = None,
@@ -80,7 +83,7 @@ def run(
         from modelwatch.alerts.store import AlertStore
 
         declared, results, page = _evaluated(
-            monitor, baseline, production, _window(start, end), labels, journal_path
+            monitor, baseline, production_at(production), _window(start, end), labels, journal_path
         )
     write_json(out / "results.json", results)
     write_text(out / "report.html", monitor_page(page))
@@ -141,7 +144,7 @@ def schema() -> None:
 
 
 def _evaluated(
-    path: Path, baseline: Path, production: Path, window: Window | None, labels: Path | None, journal: Path
+    path: Path, baseline: Path, production: Any, window: Window | None, labels: Path | None, journal: Path
 ) -> tuple[Monitor, dict[str, Any], Subject]:
     """Measure a window, take it into its monitor's history, and return all that its page tells."""
     import modelwatch
