@@ -158,10 +158,10 @@ def _azure(settings: Environment) -> TokenCredential:
     if settings.azure.subscription_id == UNSET_ID:
         raise SettingsError(
             f"The environment {settings.name} has no subscription yet.",
-            where=f"environments/{settings.name}.yaml, azure.subscription_id",
+            where=f"environments/base.yaml or environments/{settings.name}.yaml, azure.subscription_id",
             got=UNSET_ID,
             expected="the id of the subscription that the environment lives in",
-            next_step=f"set azure.tenant_id and azure.subscription_id in environments/{settings.name}.yaml",
+            next_step="mlops init --subscription ID",
         )
     return DefaultAzureCredential(additionally_allowed_tenants=[settings.azure.tenant_id])
 

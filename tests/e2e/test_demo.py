@@ -16,6 +16,7 @@ import pytest
 
 from mlops.actions import requests
 from modelwatch.alerts.store import AlertStore
+from mlops.settings import load
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -126,8 +127,9 @@ def test_the_report_is_one_file_without_network(summary: dict[str, Any]) -> None
     page = Path(summary["report"]).read_text(encoding="utf-8")
     assert "All 12 steps did what they should" in page
     assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page) == []
-    for name in ("mlops-classical:1", "mlops-classical:2", "not registered"):
-        assert name in page
+    model = load("local").names.model("classical")
+    for words in (f"{model}:1", f"{model}:2", "not registered"):
+        assert words in page
 
 
 @pytest.mark.browser

@@ -35,6 +35,7 @@ def application() -> typer.Typer:
         delivery,
         demo,
         infra,
+        init,
         local,
         model,
         monitoring,
@@ -52,7 +53,7 @@ def application() -> typer.Typer:
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (demo, model, serving):
+    for module in (demo, init, model, serving):
         module.add_commands(app)
     for name, module in (
         ("alerts", alerts),
