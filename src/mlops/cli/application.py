@@ -32,6 +32,7 @@ def application() -> typer.Typer:
     """Return the whole command line."""
     from mlops.cli import (
         alerts,
+        bootstrap,
         delivery,
         demo,
         infra,
@@ -53,7 +54,7 @@ def application() -> typer.Typer:
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (demo, init, model, serving):
+    for module in (bootstrap, demo, init, model, serving):
         module.add_commands(app)
     for name, module in (
         ("alerts", alerts),

@@ -120,8 +120,8 @@ def _asked(key: str, present: Any) -> Any:
 
 def _tenant(answers: Answers, output: Output) -> str | None:
     """Ask Azure for the directory of the subscriptions, which saves a question."""
+    from mlops.client import UNSET_ID
     from mlops.onboarding.azure import tenant_of
-    from mlops.onboarding.initialise import UNSET_ID
 
     chosen = next(iter(answers.subscription.values()))
     if chosen == UNSET_ID:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MACHINERY", "archetypes", "checked_names", "current_values", "plan_init"]
 
-UNSET_ID: Final = "00000000-0000-0000-0000-000000000000"
 MACHINERY: Final = "classical"
 """The archetype that the demo and the tests of the machinery run on."""
 
@@ -115,7 +114,7 @@ def checked_names(root: Path) -> dict[str, dict[str, str]]:
     dict
         For each environment, its names by what they are of.
     """
-    environments = {"local": load("local", root)}
+    environments = {name: load(name, root) for name in ENVIRONMENTS if name not in STACKS}
     environments |= {name: item.environment for name, item in load_together(root).items()}
     names = {name: _names_of(item, archetypes(root)) for name, item in environments.items()}
     shared: Counter[str] = Counter()

@@ -1,0 +1,53 @@
+"""What Pulumi's files say about bootstrap: that it made the resource groups, and who may sign in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mlops.onboarding.changes import FileChange
+from mlops.yaml_edit import remove_key, set_values
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["after_create", "after_destroy"]
+
+_FOLDER: Final = "environments/pulumi"
+
+
+def after_create(root: Path, environment: str, subject_prefix: str) -> list[FileChange]:
+    """Return the changes that make the stacks use what bootstrap has made.
+
+    Parameters
+    ----------
+    subject_prefix
+        How GitHub's tokens for the repository begin, as its API says.
+    """
+    values: dict[str, dict[str, Any]] = {
+        "bootstrap": {"mlops-bootstrap:subjectPrefix": subject_prefix},
+        "shared": {"mlops-platform:createResourceGroup": False},
+        environment: {
+            "mlops-workload:createResourceGroup": False,
+            "mlops-workload:subjectPrefix": subject_prefix,
+        },
+    }
+    return [change for stack, wanted in values.items() if (change := _edited(root, stack, wanted))]
+
+
+def after_destroy(root: Path, environment: str) -> list[FileChange]:
+    """Return the changes that make an environment's stack create its own resource group again."""
+    wanted = {"mlops-workload:createResourceGroup": True, "mlops-workload:subjectPrefix": None}
+    change = _edited(root, environment, wanted)
+    return [change] if change else []
+
+
+def _edited(root: Path, stack: str, wanted: dict[str, Any]) -> FileChange | None:
+    path = f"{_FOLDER}/Pulumi.{stack}.yaml"
+    before = (root / path).read_text(encoding="utf-8")
+    after = before
+    for key, value in wanted.items():
+        if value is None:
+            after = remove_key(after, ("config", key), where=path)
+        else:
+            after = set_values(after, {("config", key): value}, where=path)
+    return FileChange(path, before, after) if after != before else None
