@@ -35,6 +35,7 @@ def application() -> typer.Typer:
         bootstrap,
         delivery,
         demo,
+        doctor,
         infra,
         init,
         local,
@@ -54,7 +55,7 @@ def application() -> typer.Typer:
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (bootstrap, demo, init, model, serving):
+    for module in (bootstrap, demo, doctor, init, model, serving):
         module.add_commands(app)
     for name, module in (
         ("alerts", alerts),

@@ -34,6 +34,7 @@ class AzureStandIn:
     """One directory with subscriptions; paths are kept in lower case, as Azure compares them."""
 
     subscriptions: set[str] = field(default_factory=lambda: {SUBSCRIPTION})
+    tenant: str = TENANT
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     providers: dict[str, str] = field(default_factory=dict)
     permissions: list[dict[str, Any]] = field(default_factory=lambda: list(ALL_ACTIONS))
@@ -69,7 +70,7 @@ class AzureStandIn:
         ]
 
     def _subscription(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
-        return 200, {}, {"id": path, "tenantId": TENANT, "state": "Enabled", "displayName": "Stand-in"}
+        return 200, {}, {"id": path, "tenantId": self.tenant, "state": "Enabled", "displayName": "Stand-in"}
 
     def _provider(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
         namespace = path.removesuffix("/register").rpartition("/")[2].casefold()
@@ -189,7 +190,7 @@ class AzureStandIn:
             properties |= {
                 "principalId": known.get("principalId", str(uuid.uuid4())),
                 "clientId": known.get("clientId", str(uuid.uuid4())),
-                "tenantId": TENANT,
+                "tenantId": self.tenant,
             }
         properties.pop("rotationPolicy", None)
         kept = {**body, "id": path, "name": path.rpartition("/")[2], "properties": properties}
