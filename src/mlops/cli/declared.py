@@ -11,6 +11,7 @@ from mlops.errors import UsageError
 from mlops.onboarding.bootstrap import Prerequisites
 from mlops.onboarding.converge import Resource
 from mlops.onboarding.delivery import PLAN_SUFFIX, DeliveryEnvironment, read_rulesets
+from mlops.onboarding.stack_files import initialised
 from mlops.settings.together import STACKS, load_together
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def declare(
             resources=needed,
             namespaces=_namespaces(needed, platform, own),
             delivery=_delivery(root, environment, contract, branch, tuple(reviewers)),
+            stacks=initialised(root),
             rulesets=tuple(read_rulesets(root / ".github" / "rulesets")),
         ),
         own,

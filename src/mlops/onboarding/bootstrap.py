@@ -40,6 +40,8 @@ class Prerequisites:
         The environments at GitHub; the ids in their variables may be stand-ins.
     rulesets
         The rules of branches and tags, in GitHub's own form.
+    stacks
+        The stacks that are in the state store, which workflows may preview and deploy.
     """
 
     environment: str
@@ -47,6 +49,7 @@ class Prerequisites:
     namespaces: tuple[tuple[str, str], ...]
     delivery: tuple[DeliveryEnvironment, ...]
     rulesets: tuple[Mapping[str, Any], ...] = ()
+    stacks: tuple[str, ...] = ()
 
 
 def create(
@@ -69,7 +72,9 @@ def create(
     environments = [
         replace(one, variables=replaced(dict(one.variables), cloud.known)) for one in wanted.delivery
     ]
-    return operations + GitHubConvergence(github, write, report).create(environments, wanted.rulesets)
+    repository = GitHubConvergence(github, write, report)
+    operations += repository.create(environments, wanted.rulesets)
+    return operations + repository.list_stacks(wanted.stacks)
 
 
 def destroy(
@@ -88,7 +93,9 @@ def destroy(
     own = [one for one in wanted.resources if one.target == wanted.environment]
     cloud.require_empty_groups(own)
     names = (wanted.environment, f"{wanted.environment}{PLAN_SUFFIX}")
-    operations = GitHubConvergence(github, write, report).delete(names)
+    repository = GitHubConvergence(github, write, report)
+    operations = repository.list_stacks([one for one in wanted.stacks if one != wanted.environment])
+    operations += repository.delete(names)
     return operations + cloud.delete(own)
 
 

@@ -18,10 +18,20 @@ if TYPE_CHECKING:
     from mlops.onboarding.github import GitHub
     from mlops.onboarding.operation import Report
 
-__all__ = ["PLAN_SUFFIX", "VARIABLES", "DeliveryEnvironment", "GitHubConvergence", "read_rulesets"]
+__all__ = [
+    "CLOUD_STACKS",
+    "PLAN_SUFFIX",
+    "VARIABLES",
+    "DeliveryEnvironment",
+    "GitHubConvergence",
+    "read_rulesets",
+]
 
 PLAN_SUFFIX: Final = "-plan"
 """What the environment that only looks is called after: ``prod`` deploys, ``prod-plan`` previews."""
+
+CLOUD_STACKS: Final = "CLOUD_STACKS"
+"""The repository's variable that lists the stacks whose state there is."""
 
 VARIABLES: Final = (
     "AZURE_CLIENT_ID",
@@ -95,6 +105,25 @@ class GitHubConvergence:
         for environment in environments:
             found += self._environment(environment)
         return found + self._rulesets(rulesets)
+
+    def list_stacks(self, stacks: Sequence[str]) -> list[Operation]:
+        """Tell the workflows which stacks they can preview and deploy; the others they only render."""
+        path = self.github.path("actions", "variables")
+        found = self.github.get(f"{path}/{CLOUD_STACKS}")
+        present = None if found is None else str(found["value"])
+        value = json.dumps(list(stacks)) if stacks else None
+        label = f"variable {CLOUD_STACKS}"
+        if present == value:
+            return [self._done(Operation("same", label))] if present else []
+        if present is None:
+            operation = Operation("create", label, f"POST {path}", value or "")
+        elif value is None:
+            operation = Operation("delete", label, f"DELETE {path}/{CLOUD_STACKS}", present)
+        else:
+            operation = Operation("update", label, f"PATCH {path}/{CLOUD_STACKS}", f"{present} → {value}")
+        method, _, target = operation.call.partition(" ")
+        body = None if value is None else {"name": CLOUD_STACKS, "value": value}
+        return [self._done(self._sent(operation, method, target, body))]
 
     def delete(self, names: Sequence[str]) -> list[Operation]:
         """Delete environments with their variables; the rules of branches stay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,7 +62,8 @@ def plan_init(root: Path, answers: Answers, *, tenant_id: str | None = None) -> 
     removed = _to_remove(root, answers.usecases)
     texts = {
         name: (root / "environments" / name).read_text(encoding="utf-8")
-        for name in ("project.yaml", "base.yaml", *(f"{name}.yaml" for name in ENVIRONMENTS))
+        # The former owner is read from project.yaml, which is therefore written last.
+        for name in ("base.yaml", *(f"{name}.yaml" for name in ENVIRONMENTS), "project.yaml")
     }
     edited = dict(texts)
     _place_owner(edited, answers.owner)
@@ -80,7 +82,8 @@ def plan_init(root: Path, answers: Answers, *, tenant_id: str | None = None) -> 
             name: remove_key(text, ("endpoints", usecase), where=f"environments/{name}")
             for name, text in edited.items()
         }
-    changes = [
+    changes = _code_owners(root, answers.owner)
+    changes += [
         FileChange(f"environments/{name}", text, edited[name])
         for name, text in texts.items()
         if edited[name] != text
@@ -172,6 +175,17 @@ def _place_owner(texts: dict[str, str], owner: str) -> None:
             if all(mail == before or str(mail).endswith("@example.com") for mail in one["emails"])
         },
     )
+
+
+def _code_owners(root: Path, owner: str) -> list[FileChange]:
+    """Make the new owner the one whom GitHub asks for reviews, where the old one was."""
+    path = ".github/CODEOWNERS"
+    if not (root / path).exists():
+        return []
+    before = load("dev", root).project.owner
+    text = (root / path).read_text(encoding="utf-8")
+    after = re.sub(rf"(?<=\s){re.escape(before)}(?=\s|$)", owner, text)
+    return [FileChange(path, text, after)] if after != text else []
 
 
 def _to_remove(root: Path, wanted: Sequence[str]) -> list[str]:

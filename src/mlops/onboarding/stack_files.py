@@ -5,14 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.onboarding.changes import FileChange
+from mlops.settings.together import STACKS
 from mlops.yaml_edit import remove_key, set_values
+from mlops.yaml_source import load_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["after_create", "after_destroy"]
+__all__ = ["after_create", "after_destroy", "initialised"]
 
 _FOLDER: Final = "environments/pulumi"
+_ORDER: Final = ("shared", *STACKS)
+
+
+def initialised(root: Path) -> tuple[str, ...]:
+    """Return the stacks that are in the state store, in the order in which they are deployed.
+
+    ``pulumi stack init --secrets-provider`` writes the provider into the stack's file, which is
+    committed: so the repository itself says which stacks a pipeline can preview.
+    """
+    return tuple(
+        stack
+        for stack in _ORDER
+        if "secretsprovider" in load_yaml(root / _FOLDER / f"Pulumi.{stack}.yaml")[0]
+    )
 
 
 def after_create(root: Path, environment: str, subject_prefix: str) -> list[FileChange]:

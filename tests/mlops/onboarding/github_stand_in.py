@@ -31,6 +31,7 @@ class GitHubStandIn:
     branches: dict[str, list[str]] = field(default_factory=dict)
     variables: dict[str, dict[str, str]] = field(default_factory=dict)
     rulesets: dict[int, dict[str, Any]] = field(default_factory=dict)
+    repository_variables: dict[str, str] = field(default_factory=dict)
 
     def answer(  # noqa: PLR0911 - one line a route
         self, method: str, path: str, query: dict[str, str], body: Any
@@ -45,6 +46,9 @@ class GitHubStandIn:
             return self._environment(method, unquote(found[1]), found[2] or "", body)
         if below.startswith("/rulesets"):
             return self._ruleset(method, below.removeprefix("/rulesets").strip("/"), body)
+        if below.startswith("/actions/variables"):
+            name = below.removeprefix("/actions/variables").strip("/")
+            return self._repository_variable(method, name, body)
         if below == "/actions/oidc/customization/sub":
             return 200, {}, self.customization
         if below == "/actions/permissions":
@@ -107,6 +111,17 @@ class GitHubStandIn:
             return 409, {}, {"message": "Already exists - Variable already exists"}
         kept[body["name"]] = body["value"]
         return (201 if method == "POST" else 204), {}, {} if method == "POST" else None
+
+    def _repository_variable(self, method: str, name: str, body: Any) -> Answer:
+        if method in {"POST", "PATCH"}:
+            self.repository_variables[body["name"]] = body["value"]
+            return (201 if method == "POST" else 204), {}, None
+        if name not in self.repository_variables:
+            return 404, {}, {"message": "Not Found"}
+        if method == "DELETE":
+            del self.repository_variables[name]
+            return 204, {}, None
+        return 200, {}, {"name": name, "value": self.repository_variables[name]}
 
     def _ruleset(self, method: str, number: str, body: Any) -> Answer:
         if self.private and self.plan == "free":

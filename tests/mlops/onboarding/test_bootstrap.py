@@ -21,6 +21,7 @@ from mlops.onboarding.bootstrap import Prerequisites, create, destroy
 from mlops.onboarding.delivery import VARIABLES, read_rulesets
 from mlops.onboarding.operation import LATER, Operation
 from mlops.onboarding.rest import RefusedError, UnreachableError
+from mlops.onboarding.stack_files import initialised
 from mlops.settings import ROOT
 from tests.mlops.onboarding.azure_stand_in import LOCKS, ROLES
 from tests.mlops.onboarding.conftest import PREFIX, Clouds
@@ -50,7 +51,9 @@ def state(clouds: Clouds) -> tuple[Any, ...]:
     """Return everything that both services keep, without the ids that Azure makes up."""
     azure = json.loads(GUID.sub("id", json.dumps(sorted(clouds.azure.resources.items()))))
     variables = {name: sorted(kept) for name, kept in clouds.github.variables.items()}
-    return azure, clouds.azure.providers, clouds.github.environments, variables, clouds.github.rulesets
+    github = clouds.github
+    kept = (github.environments, variables, github.rulesets, github.repository_variables)
+    return azure, clouds.azure.providers, *kept
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +177,26 @@ def test_what_differs_is_changed_and_nothing_else(clouds: Clouds, wanted: Prereq
     ]
     assert len(clouds.writes) == sent + 4
     assert state(clouds)[0] == whole[0]
+
+
+def test_workflows_are_told_which_stacks_are_in_the_state_store(
+    clouds: Clouds, small: Prerequisites, tmp_path: Path
+) -> None:
+    apply(clouds, small)
+    assert clouds.github.repository_variables == {}
+    shutil.copytree(ROOT / "environments/pulumi", tmp_path / "environments/pulumi")
+    assert initialised(tmp_path) == ()
+    for stack in ("dev", "shared"):
+        path = tmp_path / f"environments/pulumi/Pulumi.{stack}.yaml"
+        path.write_text(f"secretsprovider: azurekeyvault://v\nencryptedkey: a2V5\n{path.read_text()}")
+    known = replace(small, stacks=initialised(tmp_path))
+    assert actions(apply(clouds, known))["create"] == 1
+    assert clouds.github.repository_variables == {"CLOUD_STACKS": '["shared", "dev"]'}
+    assert set(actions(apply(clouds, known))) == {"same"}
+    remove(clouds, known)
+    assert clouds.github.repository_variables == {"CLOUD_STACKS": '["shared"]'}
+    remove(clouds, replace(known, stacks=("dev",)))
+    assert clouds.github.repository_variables == {}
 
 
 def test_azures_own_spelling_is_no_difference(clouds: Clouds, small: Prerequisites) -> None:

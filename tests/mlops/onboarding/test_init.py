@@ -81,6 +81,17 @@ def test_everything_follows_from_the_answers(init: Init, root: Path) -> None:
     assert not (root / "src/usecases/extra").exists()
 
 
+def test_github_asks_the_new_owner_for_reviews(init: Init, root: Path) -> None:
+    owners = root / ".github/CODEOWNERS"
+    owners.parent.mkdir()
+    before = load("dev").project.owner
+    owners.write_text(f"# Not {before}x\n* {before}\n/infra/ @org/platform {before}\n")
+    assert init("--owner", "team@contoso.com") == 0
+    assert owners.read_text() == (
+        f"# Not {before}x\n* team@contoso.com\n/infra/ @org/platform team@contoso.com\n"
+    )
+
+
 def test_comments_stay_and_only_answers_change(init: Init, root: Path) -> None:
     before = files(root)
     assert init("--name", "churn") == 0
@@ -181,11 +192,14 @@ def test_a_file_answers_and_its_mistakes_have_lines(
 
 def test_an_interrupted_run_is_finished_by_the_next(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = answers_from(
-        {**current_values(root), "name": "churn", "subscription": DEV, "usecases": "classical"},
+        {**current_values(root), "owner": "team@contoso.com", "subscription": DEV, "usecases": "classical"},
         {(): Mark(Path("test"), 1)},
     )
+    owners = root / ".github/CODEOWNERS"
+    owners.parent.mkdir()
+    owners.write_text(f"* {load('dev').project.owner}\n")
     wanted = plan_init(root, answers, tenant_id=TENANT)
-    assert len(wanted) == 4
+    assert len(wanted) == 5
     for done in range(len(wanted)):
         # What a run leaves that was stopped after so many of its writes.
         apply_changes(root, wanted[:done])

@@ -23,6 +23,7 @@ _KINDS: Final = {
     "federatedIdentityCredentials": "federated credentials",
     "roleAssignments": "role assignments",
     "environment": "GitHub's environments and variables",
+    "variable": "GitHub's environments and variables",
     "ruleset": "rulesets",
     "rulesets": "rulesets",
 }
@@ -37,6 +38,19 @@ def check_delivery(findings: Findings, wanted: Prerequisites, azure: Azure, gith
             found.setdefault(_KINDS.get(one.what.partition(" ")[0], _STATE), []).append(one)
         for kind, operations in found.items():
             _judge(findings, kind, operations, wanted.environment)
+    _check_stacks(findings, wanted)
+
+
+def _check_stacks(findings: Findings, wanted: Prerequisites) -> None:
+    """Check that the stacks are in the state store; until then, pull requests show the offline preview."""
+    variables = wanted.delivery[0].variables
+    backend, provider = variables["PULUMI_BACKEND_URL"], variables["PULUMI_SECRETS_PROVIDER"]
+    for stack, folder in (("shared", "infra/platform"), (wanted.environment, "infra/workload")):
+        there = stack in wanted.stacks
+        login = f"pulumi login '{backend}'"
+        fix = f"{login} && pulumi stack init {stack} --cwd {folder} --secrets-provider '{provider}'"
+        found = "in the state store" if there else "not in the state store: workflows only render it"
+        findings.judge(f"stack {stack}", there, found, fix, warn=True)
 
 
 def _judge(findings: Findings, kind: str, operations: list[Operation], environment: str) -> None:
