@@ -82,6 +82,7 @@ def test_where_nothing_is_the_remedy_is_bootstrap(doctor: Doctor) -> None:
     account = load("dev").names.storage_account
     assert finding(report, account) == {
         "group": "names", "title": account, "status": "PASS", "found": "free", "fix": "",
+        "runbook": "",
     }  # fmt: skip
 
 

@@ -6,14 +6,35 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.onboarding.rest import ACCESS_DENIED, RefusedError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Check", "Findings", "Report", "Status"]
+__all__ = ["RUNBOOKS", "Check", "Findings", "Report", "Status"]
+
+RUNBOOKS: Final = MappingProxyType(
+    {
+        "tools": "machine",
+        "control plane": "machine",
+        "settings": "login",
+        "login": "login",
+        "subscription": "login",
+        "rights": "rights",
+        "names": "names",
+        "quota": "quota",
+        "policies": "policies",
+        "network": "network",
+        "github": "github",
+        "bootstrap": "bootstrap",
+    }
+)
+"""The page of `runbooks/` that each group of checks leads to."""
+
+_FOLDER: Final = "src/mlops/onboarding/runbooks"
 
 
 class Status(StrEnum):
@@ -48,7 +69,12 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
-        return asdict(self)
+        return {**asdict(self), "runbook": self.runbook}
+
+    @property
+    def runbook(self) -> str:
+        """The page that says more than the remedy does; empty when it passed."""
+        return "" if self.status is Status.passed else f"{_FOLDER}/{RUNBOOKS[self.group]}.md"
 
 
 @dataclass(slots=True)
@@ -133,6 +159,8 @@ class Report:
             for (status, found, fix), titles in same.items():
                 rows.append(f"  {status.value:<7} {', '.join(titles)}{f': {found}' if found else ''}")
                 rows += [f"          → {fix}"] if fix else []
+            pages = {one.runbook for one in self.checks if one.group == group} - {""}
+            rows += [f"  more: {page}" for page in sorted(pages)]
             blocks.append("\n".join(rows))
         counts = ", ".join(f"{number} {status.value}" for status, number in sorted(self._counts().items()))
         return "\n".join([*blocks, f"{self.environment}: {counts}"])
