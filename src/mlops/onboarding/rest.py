@@ -111,7 +111,8 @@ class Rest:
                 got=" ".join(str(error).split()),
                 next_step="check the network and the proxy",
             ) from error
-        if answer.http_response.status_code >= 400:
+        # Redirects are not followed: a token goes where it was meant to go, and nowhere else.
+        if answer.http_response.status_code >= 300:
             raise self._refusal(call, answer.http_response)
         return answer
 
@@ -125,7 +126,12 @@ class Rest:
     def _refusal(self, call: str, response: Any) -> RefusedError:
         response.read()
         code, message = _explained(response)
-        steps = {401: self._login, 403: self._remedy_when_denied(code, message), 429: "wait, then run again"}
+        steps = {
+            301: "it was renamed or moved: use its new address",
+            401: self._login,
+            403: self._remedy_when_denied(code, message),
+            429: "wait, then run again",
+        }
         return RefusedError(
             response.status_code, code, message, call=call, next_step=steps.get(response.status_code)
         )
@@ -134,11 +140,19 @@ class Rest:
         del code, message
         return "ask for the right that the message names"
 
-    @staticmethod
-    def _json(answer: PipelineResponse[Any, Any]) -> Any:
+    def _json(self, answer: PipelineResponse[Any, Any]) -> Any:
         response = answer.http_response
         response.read()
-        return response.json() if response.content else {}
+        try:
+            return response.json() if response.content else {}
+        except ValueError:
+            raise UnreachableError(
+                f"Something else than {self.name} answers.",
+                where=f"{response.request.method} {response.request.url.partition('?')[0]}",
+                got=f"{response.status_code} {response.headers.get('Content-Type')}",
+                expected="JSON",
+                next_step="look at what the proxy wants: its login page, perhaps",
+            ) from None
 
 
 def _explained(response: Any) -> tuple[str, str]:

@@ -40,6 +40,8 @@ class Clouds:
     ----------
     denied
         A pattern of `METHOD path`; what matches is answered with 403.
+    instead
+        What is answered to everything.
     throttled
         How often what matches is answered with 429 before it is served.
     fail_at
@@ -51,6 +53,7 @@ class Clouds:
     github: GitHubStandIn = field(default_factory=GitHubStandIn)
     log: list[str] = field(default_factory=list)
     denied: str = ""
+    instead: tuple[int, dict[str, str], Any] | None = None
     throttled: dict[str, int] = field(default_factory=dict)
     fail_at: int = 0
     done: bool = False
@@ -88,6 +91,8 @@ class Clouds:
         call = f"{method} {parts.path}"
         self.log.append(call)
         writes = method not in READS and "/check" not in parts.path
+        if self.instead:
+            return self.instead
         if self.denied and re.search(self.denied, call):
             action = f"The client does not have authorization to perform action 'Microsoft.X/{method}'."
             return 403, {}, {"error": {"code": "AuthorizationFailed", "message": action}, "message": action}
@@ -106,6 +111,13 @@ class Clouds:
         return None if breaks else answer
 
 
+def encoded(content: Any) -> bytes:
+    """Return what is sent: JSON, nothing, or bytes as they are."""
+    if content is None:
+        return b""
+    return content if isinstance(content, bytes) else json.dumps(content).encode()
+
+
 class InProcess(BaseAdapter):
     """A session's last step: the stand-in's answer instead of the network's."""
 
@@ -121,7 +133,7 @@ class InProcess(BaseAdapter):
         response = requests.Response()
         response.status_code, headers, content = answer
         response.headers.update(headers)
-        response.raw = BytesIO(b"" if content is None else json.dumps(content).encode())
+        response.raw = BytesIO(encoded(content))
         response.request, response.url, response.reason = request, str(request.url), ""
         if content is not None:
             response.headers["Content-Type"] = "application/json"
@@ -168,7 +180,7 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Clo
                 self.close_connection = True
                 return
             status, headers, content = answer
-            text = b"" if content is None else json.dumps(content).encode()
+            text = encoded(content)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(text))}.items():
                 self.send_header(name, value)
