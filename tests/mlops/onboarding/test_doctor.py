@@ -196,6 +196,13 @@ def other_directory(clouds: Clouds) -> None:
     clouds.azure.tenant = "22222222-2222-3333-4444-555555555555"
 
 
+def other_region(clouds: Clouds) -> None:
+    group = next(
+        one for at, one in clouds.azure.resources.items() if at.endswith("-dev") and "/providers/" not in at
+    )
+    group["location"] = "eastus"
+
+
 @pytest.mark.parametrize(
     ("spoil", "title", "found", "fix"),
     [
@@ -204,6 +211,7 @@ def other_directory(clouds: Clouds) -> None:
         (policy, "Storage/storageAccounts", "refused by /assignments/no-public-storage", "exemption"),
         (no_quota, "DSv2 in .*", "cores needed, 4 of 4 left", "ml.azure.com/quota"),
         (another_family, "DSv2 in .*", "no quota", "ml.azure.com/quota"),
+        (other_region, "resource groups", "differs: rg-", "mlops init --location THERE"),
         (actions_off, "workflows", "switched off", "settings/actions"),
         (own_template, "subject of tokens", "template of its own", "use_default=true"),
         (other_directory, "directory", "the subscription trusts 22222222", "mlops init --tenant 22222222"),
@@ -277,9 +285,11 @@ def test_without_ids_only_that_is_said(
 
 def test_identical_findings_share_a_line() -> None:
     same = [Check("names", name, Status.failed, "taken", "mlops init") for name in ("a", "b")]
-    text = Report("dev", (*same, Check("names", "c", Status.passed, "free"))).to_text()
-    assert "  FAIL    a, b: taken\n          → mlops init\n  PASS    c: free" in text
-    assert text.endswith("dev: 2 FAIL, 1 PASS")
+    other = Check("names", "c", Status.failed, "deleted", "mlops init")
+    text = Report("dev", (*same, other, Check("names", "d", Status.passed, "free"))).to_text()
+    assert "  FAIL    a, b: taken\n  FAIL    c: deleted\n          → mlops init\n  PASS    d: free" in text
+    assert "  more: src/mlops/onboarding/runbooks/names.md" in text
+    assert text.endswith("dev: 3 FAIL, 1 PASS")
 
 
 def test_a_host_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,8 @@ def _judge(findings: Findings, kind: str, operations: list[Operation], environme
     ]
     unavailable = [one.detail for one in operations if one.action == "unavailable"]
     fix = f"mlops bootstrap {environment} --apply"
+    if any("location" in one.detail.split(", ") for one in operations if one.action == "update"):
+        fix = "nothing moves to another region: mlops init --location THERE, or delete what is there"
     if missing or differing:
         parts = [f"{len(missing)} of {len(operations)} missing ({_some(missing)})"] if missing else []
         parts += [f"differs: {_some(differing)}"] if differing else []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.onboarding.rest import ACCESS_DENIED, RefusedError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["RUNBOOKS", "Check", "Findings", "Report", "Status"]
 
@@ -148,22 +148,25 @@ class Report:
         }
 
     def to_text(self) -> str:
-        """Return one block a group; checks with the same finding and remedy share a line."""
-        blocks = []
+        """Return one block a group; what was found alike shares a line, what is mended alike a remedy."""
+        rows = []
         for group in dict.fromkeys(one.group for one in self.checks):
-            rows = [group]
-            same: dict[tuple[Status, str, str], list[str]] = {}
-            for one in self.checks:
-                if one.group == group:
-                    same.setdefault((one.status, one.found, one.fix), []).append(one.title)
-            for (status, found, fix), titles in same.items():
-                rows.append(f"  {status.value:<7} {', '.join(titles)}{f': {found}' if found else ''}")
-                rows += [f"          → {fix}"] if fix else []
-            pages = {one.runbook for one in self.checks if one.group == group} - {""}
-            rows += [f"  more: {page}" for page in sorted(pages)]
-            blocks.append("\n".join(rows))
+            inside = [one for one in self.checks if one.group == group]
+            rows += [group, *_lines(inside)]
+            rows += [f"  more: {page}" for page in sorted({one.runbook for one in inside} - {""})]
         counts = ", ".join(f"{number} {status.value}" for status, number in sorted(self._counts().items()))
-        return "\n".join([*blocks, f"{self.environment}: {counts}"])
+        return "\n".join([*rows, f"{self.environment}: {counts}"])
 
     def _counts(self) -> Counter[Status]:
         return Counter(one.status for one in self.checks)
+
+
+def _lines(checks: Iterable[Check]) -> Iterator[str]:
+    alike: dict[tuple[Status, str], dict[str, list[str]]] = {}
+    for one in checks:
+        alike.setdefault((one.status, one.fix), {}).setdefault(one.found, []).append(one.title)
+    for (status, fix), findings in alike.items():
+        for found, titles in findings.items():
+            yield f"  {status.value:<7} {', '.join(titles)}{f': {found}' if found else ''}"
+        if fix:
+            yield f"          → {fix}"
