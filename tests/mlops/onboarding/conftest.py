@@ -26,6 +26,7 @@ from mlops.onboarding.azure import Azure
 from mlops.onboarding.bootstrap import Prerequisites
 from mlops.onboarding.github import GitHub
 from mlops.settings import ROOT, load
+from mlops.settings.together import STACKS
 from tests.mlops.onboarding.azure_stand_in import TENANT, AzureStandIn
 from tests.mlops.onboarding.github_stand_in import REPOSITORY, GitHubStandIn
 
@@ -213,9 +214,10 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Clo
 
 @pytest.fixture
 def clouds(loopback: Callable[[Clouds], Clouds]) -> Clouds:
-    """Return a directory with this repository's subscription and a repository, both empty."""
-    azure = load("prod").azure
-    return loopback(Clouds(AzureStandIn({azure.subscription_id}, azure.tenant_id)))
+    """Return a directory with this repository's subscriptions and a repository, both empty."""
+    environments = [load(name) for name in STACKS]
+    subscriptions = {one.azure.subscription_id for one in environments}
+    return loopback(Clouds(AzureStandIn(subscriptions, environments[0].azure.tenant_id)))
 
 
 PREFIX = "repo:Octo-Org@1234/churn@5678"
