@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from mlops.actions import requests
-from modelwatch.alerts.store import AlertStore
 from mlops.settings import ROOT, load
+from modelwatch.alerts.store import AlertStore
 from tests.docs.markdown import blocks
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]

@@ -73,10 +73,11 @@ class AzureStandIn:
         return 200, {}, {"id": path, "tenantId": self.tenant, "state": "Enabled", "displayName": "Stand-in"}
 
     def _provider(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
-        namespace = path.removesuffix("/register").rpartition("/")[2].casefold()
+        at = path.removesuffix("/register").casefold()
+        namespace = at.rpartition("/")[2]
         if method == "POST":
-            self.providers[namespace] = "Registered"
-        state = self.providers.get(namespace, "NotRegistered")
+            self.providers[at] = "Registered"
+        state = self.providers.get(at, "NotRegistered")
         return 200, {}, {"namespace": namespace, "registrationState": state}
 
     def _permissions(self, method: str, path: str, query: dict[str, str], body: Any) -> Answer:
@@ -168,7 +169,8 @@ class AzureStandIn:
         if group and group[0] not in self.resources:
             return refusal(404, "ResourceGroupNotFound", "Resource group was not found.")
         namespace = re.findall(r"/providers/(microsoft\.[a-z]+)", path)
-        if namespace and self.providers.get(namespace[-1]) != "Registered":
+        provider = f"{'/'.join(path.split('/')[:3])}/providers/{namespace[-1]}" if namespace else ""
+        if namespace and self.providers.get(provider) != "Registered":
             return refusal(409, "MissingSubscriptionRegistration", f"Register {namespace[-1]} first.")
         parent = path.rsplit("/", 2)[0]
         if re.search(r"/providers/microsoft\.[a-z]+/[^/]+/[^/]+$", parent) and not path.endswith("/default"):
