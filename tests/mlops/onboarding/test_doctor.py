@@ -193,6 +193,11 @@ def own_template(clouds: Clouds) -> None:
     clouds.github.customization = {"use_default": False, "include_claim_keys": ["repo"]}
 
 
+def preview_that_waits(clouds: Clouds) -> None:
+    rule = {"type": "required_reviewers", "reviewers": [{"type": "User", "reviewer": {"id": 7}}]}
+    clouds.github.environments["dev-plan"]["protection_rules"] = [rule]
+
+
 def other_directory(clouds: Clouds) -> None:
     clouds.azure.tenant = "22222222-2222-3333-4444-555555555555"
 
@@ -214,6 +219,7 @@ def other_region(clouds: Clouds) -> None:
         (another_family, "DSv2 in .*", "no quota", "ml.azure.com/quota"),
         (other_region, "resource groups", "differs: rg-", "mlops init --location THERE"),
         (actions_off, "workflows", "switched off", "settings/actions"),
+        (preview_that_waits, "previews", "wait for required_reviewers", "dev-plan, no reviewers"),
         (own_template, "subject of tokens", "template of its own", "use_default=true"),
         (other_directory, "directory", "the subscription trusts 22222222", "mlops init --tenant 22222222"),
     ],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.errors import ProjectError
+from mlops.onboarding.delivery import PLAN_SUFFIX
 from mlops.onboarding.subject import subject_prefix
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from mlops.onboarding.github import GitHub
 
 __all__ = ["check_gates", "check_repository"]
+
+_WAITING: Final = frozenset({"required_reviewers", "wait_timer"})
 
 
 def check_repository(findings: Findings, github: GitHub) -> tuple[str, str] | None:
@@ -87,3 +90,14 @@ def check_gates(findings: Findings, github: GitHub, environment: str, *, product
         policy = found.get("deployment_branch_policy") is not None
         fix = f"mlops bootstrap {environment} --apply"
         findings.judge("branches", policy, "limited" if policy else "every branch may deploy", fix)
+    _check_previews(findings, github, f"{environment}{PLAN_SUFFIX}")
+
+
+def _check_previews(findings: Findings, github: GitHub, environment: str) -> None:
+    """Check that previews wait for nobody: each of a pull request's would, and so would the nightly look."""
+    with findings.about("github", "previews"):
+        found = github.get(github.path("environments", environment)) or {}
+        waiting = {rule["type"] for rule in found.get("protection_rules", [])} & _WAITING
+        fix = f"https://github.com/{github.repository}/settings/environments: {environment}, no reviewers"
+        said = f"wait for {', '.join(sorted(waiting))}" if waiting else "wait for nobody"
+        findings.judge("previews", not waiting, said, fix)
