@@ -22,6 +22,10 @@ help: ## list the targets
 demo: setup ## run the whole loop on this machine (USECASE=classical)
 	@$(BIN)/mlops demo --usecase $(USECASE)
 
+.PHONY: init
+init: setup ## make this repository your own: name, owner, region, subscription
+	@$(BIN)/mlops init
+
 .PHONY: test
 test: setup .venv-scanning/.ready ## run every test, unit and end to end
 	@$(BIN)/pytest

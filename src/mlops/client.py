@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
     from mlops.settings import Environment
 
-__all__ = ["Connection", "Home", "connect", "connect_registry", "visible_errors"]
+__all__ = [
+    "UNSET_ID",
+    "Connection",
+    "Home",
+    "azure_credential",
+    "connect",
+    "connect_registry",
+    "visible_errors",
+]
 
 # Terminal control sequences (ECMA-48), such as the SDK's colours.
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -141,7 +149,7 @@ def _client(settings: Environment, home: Home, **scope: str) -> MLClient:
         connection = Connection.read(home)
         credential, options = _embedded(connection)
     else:
-        credential, options = _azure(settings), {}
+        credential, options = azure_credential(settings), {}
     return MLClient(
         credential,
         settings.azure.subscription_id,
@@ -152,16 +160,23 @@ def _client(settings: Environment, home: Home, **scope: str) -> MLClient:
     )
 
 
-def _azure(settings: Environment) -> TokenCredential:
+def azure_credential(settings: Environment) -> TokenCredential:
+    """Return whoever is signed in to Azure, for an environment that lives there.
+
+    Raises
+    ------
+    SettingsError
+        The environment has no subscription yet.
+    """
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - see _client
 
     if settings.azure.subscription_id == UNSET_ID:
         raise SettingsError(
             f"The environment {settings.name} has no subscription yet.",
-            where=f"environments/{settings.name}.yaml, azure.subscription_id",
+            where=f"environments/base.yaml or environments/{settings.name}.yaml, azure.subscription_id",
             got=UNSET_ID,
             expected="the id of the subscription that the environment lives in",
-            next_step=f"set azure.tenant_id and azure.subscription_id in environments/{settings.name}.yaml",
+            next_step="mlops init --subscription ID",
         )
     return DefaultAzureCredential(additionally_allowed_tenants=[settings.azure.tenant_id])
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 
 from mlops.actions import requests
+from mlops.settings import ROOT, load
 from modelwatch.alerts.store import AlertStore
+from tests.docs.markdown import blocks
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -126,8 +129,19 @@ def test_the_report_is_one_file_without_network(summary: dict[str, Any]) -> None
     page = Path(summary["report"]).read_text(encoding="utf-8")
     assert "All 12 steps did what they should" in page
     assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page) == []
-    for name in ("mlops-classical:1", "mlops-classical:2", "not registered"):
-        assert name in page
+    model = load("local").names.model("classical")
+    for words in (f"{model}:1", f"{model}:2", "not registered"):
+        assert words in page
+
+
+def test_what_the_readme_does_with_what_the_demo_left(mlops: Any, summary: dict[str, Any]) -> None:
+    (block,) = [one for one in blocks() if "MLOPS_HOME=.mlops/demo" in one.text]
+    with tempfile.TemporaryDirectory() as folder:
+        text = block.text.replace(".mlops/demo", str(mlops.home / "demo"))
+        text = text.replace("answers.csv", f"{folder}/answers.csv")
+        command = ["bash", "-euo", "pipefail", "-c", text]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        assert len(Path(folder, "answers.csv").read_text(encoding="utf-8").splitlines()) > 1
 
 
 @pytest.mark.browser

@@ -117,7 +117,7 @@ def test_both_planes_are_sent_the_same(tmp_path: Path, monkeypatch: pytest.Monke
             # The SDK leaves the name of the last client's cloud to the next one of the process.
             patch.delenv(_common.AZUREML_CLOUD_ENV_NAME, raising=False)
             patch.setitem(_common.STORAGE_ACCOUNT_URLS, "AzureBlob", "https://{}.blob.{}")
-            patch.setattr(mlops.client, "_azure", lambda _, made=connection: credential_of(made))
+            patch.setattr(mlops.client, "azure_credential", lambda _, made=connection: credential_of(made))
             with recorded(connection["base_url"], patch) as recorder:
                 exercise(settings, home, data)
             sent[settings.control_plane] = recorder

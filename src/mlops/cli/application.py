@@ -32,9 +32,12 @@ def application() -> typer.Typer:
     """Return the whole command line."""
     from mlops.cli import (
         alerts,
+        bootstrap,
         delivery,
         demo,
+        doctor,
         infra,
+        init,
         local,
         model,
         monitoring,
@@ -52,7 +55,7 @@ def application() -> typer.Typer:
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (demo, model, serving):
+    for module in (bootstrap, demo, doctor, init, model, serving):
         module.add_commands(app)
     for name, module in (
         ("alerts", alerts),

@@ -9,6 +9,7 @@ import pytest
 
 from infra.mlops_infra.metrics import LOGS, METRICS
 from infra.mlops_infra.roles import ROLES
+from mlops.settings import load
 
 if TYPE_CHECKING:
     from tests.infra.stacks.conftest import Graph
@@ -135,7 +136,7 @@ def test_the_registry_has_no_admin_and_is_private(prod: Graph) -> None:
 
 def test_application_insights_lies_in_the_log_workspace(prod: Graph) -> None:
     insights = prod.one("applicationinsights:Component", "insights")
-    assert insights["workspaceResourceId"].endswith("/workspaces/log-mlops-shared")
+    assert insights["workspaceResourceId"].endswith(f"/workspaces/log-{load('prod').project.name}-shared")
     assert insights["ingestionMode"] == "LogAnalytics"
     assert insights["disableLocalAuth"] is True
     assert insights["retentionInDays"] >= 90

@@ -205,13 +205,13 @@ def test_private_policies_are_assigned_in_private_environments(graphs: dict[str,
 @pytest.mark.parametrize("stack", ENVIRONMENTS)
 def test_firing_states_have_a_rule_per_severity_and_owner(graphs: dict[str, Graph], stack: str) -> None:
     rules = {item["name"] for item in graphs[stack].of("monitor:ScheduledQueryRule")}
-    owners = load(stack).platform.owners
+    owners, project = load(stack).platform.owners, load(stack).project.name
     assert {
         f"firing-{level}-{owner}" for level in ("critical", "warning", "info") for owner in owners
     } <= rules
     for owner in owners:
         inputs = graphs[stack].one("monitor:ScheduledQueryRule", f"firing-critical-{owner}")
-        assert inputs["actions"]["actionGroups"][0].endswith(f"ag-mlops-shared-{owner}")
+        assert inputs["actions"]["actionGroups"][0].endswith(f"ag-{project}-shared-{owner}")
         assert f"Environment == '{stack}'" in inputs["criteria"]["allOf"][0]["query"]
 
 

@@ -11,7 +11,9 @@ import pytest
 import typer
 
 from mlops.cli.application import application, run
-from mlops.settings import ENVIRONMENTS
+from mlops.client import Home, connect
+from mlops.errors import SettingsError
+from mlops.settings import ENVIRONMENTS, load
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +47,7 @@ def test_settings_show_prints_values_and_origins(name: str, capsys: pytest.Captu
     shown = json.loads(capsys.readouterr().out)
     assert shown["environment"]["name"] == name
     assert shown["sources"]["project.name"] == "environments/project.yaml:3"
-    assert shown["names"]["workspace"] == f"mlw-mlops-{name}"
+    assert shown["names"]["workspace"] == load(name).names.workspace
     assert run(["settings", "show", name]) == 0
     assert "environments/base.yaml:" in capsys.readouterr().out
 
@@ -59,7 +61,6 @@ def test_settings_show_prints_values_and_origins(name: str, capsys: pytest.Captu
         (["train"], ["not running", "mlops local up"]),
         (["train", "--usecase", "classicl"], ["classicl", "classical"]),
         (["train", "--set", "knots"], ["--set NAME=VALUE", "knots"]),
-        (["train", "--env", "dev"], ["no subscription", "environments/dev.yaml"]),
         (["score", "--data", "rows.csv", "--out", "answers.txt"], ["answers.txt", ".parquet"]),
         (["deploy"], ["not running"]),
     ],
@@ -74,6 +75,14 @@ def test_a_mistake_is_explained_with_exit_code_2(
     assert "Traceback" not in streams.err
     for word in words:
         assert word in " ".join(streams.err.split())
+
+
+def test_an_environment_without_a_subscription_says_where_to_write_it(tmp_path: Path) -> None:
+    settings = load("dev")
+    fresh = settings.azure.model_copy(update={"subscription_id": "00000000-0000-0000-0000-000000000000"})
+    with pytest.raises(SettingsError, match="mlops init") as caught:
+        connect(settings.model_copy(update={"azure": fresh}), Home(tmp_path))
+    assert "no subscription" in caught.value.what
 
 
 def test_an_error_is_json_on_request(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,4 +122,4 @@ def test_reset_refuses_a_folder_that_is_no_instance(
 def test_the_installed_command_runs() -> None:
     command = Path(sys.executable).parent / "mlops"
     shown = subprocess.run([command, "settings", "show", "dev"], capture_output=True, text=True, check=True)
-    assert "mlw-mlops-dev" in shown.stdout
+    assert load("dev").names.workspace in shown.stdout

@@ -160,14 +160,14 @@ def test_the_whole_life_of_two_models(workspace: Workspace) -> None:
     assert [v.version for v in workspace.registry.versions(workspace.name)] == ["1", "2"]
     assert workspace.registry.register(workspace.name, workspace.candidate("job-1b"), LINEAGE).version == "3"
     result = workspace.deploy(first)
-    assert (result.status, result.serving, result.model) == ("completed", "blue", "mlops-classical:1")
+    assert (result.status, result.serving, result.model) == ("completed", "blue", f"{workspace.name}:1")
     workspace.registry.set_champion(workspace.name, "1")
 
     result = workspace.deploy(second)
     assert [(step.name, step.status) for step in result.steps] == [
         (name, "ok") for name in ("create", "smoke", "shadow", "canary", "full")
     ]
-    assert (result.serving, result.model, result.previous) == ("green", "mlops-classical:2", "blue")
+    assert (result.serving, result.model, result.previous) == ("green", f"{workspace.name}:2", "blue")
     champion = workspace.registry.set_champion(workspace.name, "2")
     assert champion.tags["previous_champion"] == "1"
     assert workspace.routed() == ({"green": 100}, {})
@@ -185,7 +185,7 @@ def test_the_whole_life_of_two_models(workspace: Workspace) -> None:
     assert scored["probability"].between(0, 1).all()
 
     result = roll_back(workspace.client, workspace.endpoint)
-    assert (result.serving, result.model) == ("blue", "mlops-classical:1")
+    assert (result.serving, result.model) == ("blue", f"{workspace.name}:1")
     assert workspace.routed() == ({"blue": 100}, {})
     assert roll_back(workspace.client, workspace.endpoint).status == "unchanged"
 
@@ -224,7 +224,7 @@ def test_a_model_that_does_not_load_leaves_the_champion_serving(workspace: Works
     assert [(step.name, step.status) for step in result.steps] == [("create", "failed")]
     assert result.logs is not None
     assert "init" in result.logs
-    assert (result.serving, result.model) == ("blue", "mlops-classical:1")
+    assert (result.serving, result.model) == ("blue", f"{workspace.name}:1")
     assert workspace.routed() == ({"blue": 100}, {})
     assert workspace.deployments() == {"blue"}
     body = next(workspace.traffic())

@@ -136,8 +136,9 @@ def contract(
     Output(as_json).result(drafted.to_dict(), text)
 
 
-def schema() -> None:
-    """Print the JSON Schema of monitor.yaml, for editors and checks."""
+def schema(as_json: JsonOption = True) -> None:
+    """Print the JSON Schema of monitor.yaml, for editors and checks; it is JSON either way."""
+    del as_json
     from modelwatch.monitor_schema import monitor_schema
 
     Output(as_json=True).result(monitor_schema())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from infra.mlops_infra.github import subject_prefix
 from mlops.errors import SettingsError
+from mlops.onboarding.subject import subject_prefix
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""Checks of GitHub: the repository, which of its gates are real, and whom its tokens stand for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mlops.errors import ProjectError
+from mlops.onboarding.delivery import PLAN_SUFFIX
+from mlops.onboarding.subject import subject_prefix
+
+if TYPE_CHECKING:
+    from mlops.onboarding.doctor.report import Findings
+    from mlops.onboarding.github import GitHub
+
+__all__ = ["check_gates", "check_repository"]
+
+_WAITING: Final = frozenset({"required_reviewers", "wait_timer"})
+
+
+def check_repository(findings: Findings, github: GitHub) -> tuple[str, str] | None:
+    """Check the repository, the login's right to it, that workflows run, and how its tokens begin.
+
+    Returns
+    -------
+    tuple of str, or None
+        The prefix of the tokens' subject, and the default branch; None when the repository cannot be seen.
+    """
+    origin: tuple[str, str] | None = None
+    with findings.about("github", "repository"):
+        found = github.get(github.path())
+        if found is None:
+            fix = "gh auth login --scopes repo,workflow, or pass --repository OWNER/NAME"
+            findings.failed("repository", f"{github.repository} is not there for this login", fix)
+        else:
+            kind = "private" if found["private"] else "public"
+            findings.passed("repository", f"{found['full_name']} ({kind})")
+            admin = bool(found.get("permissions", {}).get("admin"))
+            fix = f"ask an administrator of {github.repository} to run mlops bootstrap"
+            findings.judge("administrator", admin, "yes" if admin else "no", fix, warn=True)
+            _check_actions(findings, github)
+            origin = _prefix(findings, github, found)
+    return origin
+
+
+def _check_actions(findings: Findings, github: GitHub) -> None:
+    with findings.about("github", "workflows"):
+        enabled = bool((github.get(github.path("actions", "permissions")) or {}).get("enabled"))
+        fix = f"https://github.com/{github.repository}/settings/actions: allow actions"
+        findings.judge("workflows", enabled, "they run" if enabled else "they are switched off", fix)
+
+
+def _prefix(findings: Findings, github: GitHub, found: dict[str, Any]) -> tuple[str, str] | None:
+    origin: tuple[str, str] | None = None
+    with findings.about("github", "subject of tokens"):
+        customization = github.send("GET", github.path("actions", "oidc", "customization", "sub"))
+        try:
+            prefix = subject_prefix(customization, found["full_name"])
+        except ProjectError as error:
+            findings.failed("subject of tokens", f"{error.what} {error.got}", error.next_step or "")
+        else:
+            findings.passed("subject of tokens", f"{prefix}:environment:…")
+            origin = prefix, str(found["default_branch"])
+    return origin
+
+
+def check_gates(findings: Findings, github: GitHub, environment: str, *, production: bool) -> None:
+    """Check who must approve a deployment, and say so where the plan has no such gate.
+
+    Required reviewers in private repositories need GitHub Enterprise; without them a pull request with
+    code owners is the gate, and the branch policy keeps every other branch out.
+    """
+    with findings.about("github", "approval"):
+        found = github.get(github.path("environments", environment))
+        if found is None:
+            fix = f"mlops bootstrap {environment} --apply"
+            findings.failed("approval", f"there is no environment {environment}", fix)
+            return
+        rules = {rule["type"]: rule for rule in found.get("protection_rules", [])}
+        reviewers = rules.get("required_reviewers", {}).get("reviewers", [])
+        if reviewers:
+            findings.passed("approval", f"{len(reviewers)} reviewers")
+        elif production:
+            fix = (
+                f"mlops bootstrap {environment} --apply --reviewer ORG/TEAM; where the plan has no "
+                "reviewers, the pull request with code owners is the only gate"
+            )
+            findings.warned("approval", "nobody has to approve a deployment", fix)
+        else:
+            findings.passed("approval", "none asked for")
+        policy = found.get("deployment_branch_policy") is not None
+        fix = f"mlops bootstrap {environment} --apply"
+        findings.judge("branches", policy, "limited" if policy else "every branch may deploy", fix)
+    _check_previews(findings, github, f"{environment}{PLAN_SUFFIX}")
+
+
+def _check_previews(findings: Findings, github: GitHub, environment: str) -> None:
+    """Check that previews wait for nobody: each of a pull request's would, and so would the nightly look."""
+    with findings.about("github", "previews"):
+        found = github.get(github.path("environments", environment)) or {}
+        waiting = {rule["type"] for rule in found.get("protection_rules", [])} & _WAITING
+        fix = f"https://github.com/{github.repository}/settings/environments: {environment}, no reviewers"
+        said = f"wait for {', '.join(sorted(waiting))}" if waiting else "wait for nobody"
+        findings.judge("previews", not waiting, said, fix)
