@@ -11,6 +11,7 @@ from mlops.cli.context import EnvironmentOption, JsonOption, Session
 from mlops.cli.output import Output
 from mlops.errors import UsageError
 from mlops.settings import ENVIRONMENTS, ROOT, load
+from mlops.settings.notifications import known_owners, known_routes
 
 __all__ = ["commands", "usecase_names"]
 
@@ -37,7 +38,7 @@ def validate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check pipelines offline, also for what the SDK lets through. Exit code 1 when there are problems."""
+    """Check pipelines and monitors offline, also for what the SDK lets through. Exit code 1 for problems."""
     from mlops.usecase import load_usecase
     from pipelines import training, validation
 
@@ -48,6 +49,10 @@ def validate(
     for name in names:
         declaration = load_usecase(name, ROOT)
         for each in environments:
+            found += [
+                {"usecase": name, "environment": each, "problem": problem}
+                for problem in _monitor_problems(name, each)
+            ]
             for champion in (None, f"azureml:{load(each).names.model(name)}:1"):
                 job = training.build(
                     load(each), declaration, training_data=f"azureml:{name}-training:1", champion=champion
@@ -61,6 +66,22 @@ def validate(
     output.result({"usecases": names, "environments": environments, "problems": found}, text or fine)
     if found:
         raise typer.Exit(1)
+
+
+def _monitor_problems(usecase: str, environment: str) -> list[str]:
+    """Say what is wrong with a use case's monitor, and whom of it an environment does not know."""
+    from modelwatch import Monitor
+    from modelwatch.errors import WatchError
+
+    path = ROOT / "pipelines" / usecase / "monitor.yaml"
+    if not path.is_file():
+        return []
+    settings = load(environment)
+    try:
+        Monitor.load(path, owners=sorted(known_owners(settings)), routes=sorted(known_routes(settings)))
+    except WatchError as error:
+        return [str(error)]
+    return []
 
 
 def submit(

@@ -28,7 +28,11 @@ BODY_CHARACTERS: Final = 65_536
 """The longest body that GitHub takes; so many bytes are never more characters."""
 TITLE_CHARACTERS: Final = 256
 _NEXT: Final = re.compile(r'<([^>]+)>;\s*rel="next"')
-_REASONS: Final = {"resolved": "completed", "retracted": "not_planned"}
+_STATES: Final = {
+    "resolved": ("closed", "completed"),
+    "retracted": ("closed", "not_planned"),
+    "reopened": ("open", "reopened"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +47,25 @@ class GitHubIssues:
     include_rows: bool = False
 
     def deliver(self, notification: Notification) -> str:
-        """Open an issue, or comment on it and close it; return its address."""
+        """Open an issue, or comment on it and close or reopen it; return its address."""
         issue = self._find(notification.incident_id)
         if issue is None:
             issue = self._call("POST", "issues", self._new(notification))
         elif not self._told(issue, notification):
             self._call("POST", f"issues/{issue['number']}/comments", {"body": self._body(notification)})
-        if (reason := _REASONS.get(notification.kind)) and issue["state"] == "open":
-            self._call("PATCH", f"issues/{issue['number']}", {"state": "closed", "state_reason": reason})
+        wanted = _STATES.get(notification.kind)
+        if wanted is not None and issue["state"] != wanted[0]:
+            state = {"state": wanted[0], "state_reason": wanted[1]}
+            self._call("PATCH", f"issues/{issue['number']}", state)
         return str(issue["html_url"])
 
     def delivered(self, notification: Notification) -> bool:
-        """Look for the notification's marker, and whether the issue is closed if it should be."""
+        """Look for the notification's marker, and whether the issue is open or closed as it should be."""
         issue = self._find(notification.incident_id)
         if issue is None or not self._told(issue, notification):
             return False
-        return notification.kind not in _REASONS or issue["state"] == "closed"
+        wanted = _STATES.get(notification.kind)
+        return wanted is None or issue["state"] == wanted[0]
 
     def _find(self, incident: str) -> dict[str, Any] | None:
         marker = _marker("incident", incident)

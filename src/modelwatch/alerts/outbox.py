@@ -64,6 +64,8 @@ class Delivery:
         Sink and key of what is still to be sent.
     silenced
         The same, for what a silence holds back.
+    parted
+        The same, for sinks that settings have no more: they are told when they come back.
     unroutable
         Notifications whose route has no sinks: they wait until it has.
     retry_at
@@ -76,6 +78,7 @@ class Delivery:
     failures: list[Failure] = field(default_factory=list)
     waiting: list[tuple[str, str]] = field(default_factory=list)
     silenced: list[tuple[str, str]] = field(default_factory=list)
+    parted: list[tuple[str, str]] = field(default_factory=list)
     unroutable: list[Notification] = field(default_factory=list)
     retry_at: datetime | None = None
     busy: bool = False
@@ -95,6 +98,7 @@ class Delivery:
             ],
             "waiting": [{"sink": sink, "notification": key} for sink, key in self.waiting],
             "silenced": [{"sink": sink, "notification": key} for sink, key in self.silenced],
+            "parted": [{"sink": sink, "notification": key} for sink, key in self.parted],
             "unroutable": [{"notification": item.key, "route": item.route} for item in self.unroutable],
             "retry_at": self.retry_at.isoformat() if self.retry_at else None,
             "busy": self.busy,
@@ -177,17 +181,21 @@ class _Run:
             self._attend(sink)
         ledger, now = self._ledger(), self._clock.now()
         muted = silences(self._store, None, now=now)
-        self.delivery.waiting, self.delivery.silenced = [], []
+        left = self.delivery
+        left.waiting, left.silenced, left.parted = [], [], []
         due = []
         for name in dict.fromkeys(name for sinks in ledger.queued.values() for name in sinks):
             for post in ledger.posts(name):
-                held = silenced(post.latest.incident, muted)
-                (self.delivery.silenced if held else self.delivery.waiting).append((name, post.latest.key))
-                # A sink that settings have lost cannot be tried; what it has not heard stays known.
-                if name in self._sinks and not held:
-                    due.append(ledger.due(name, post.latest.key, self._backoff, now))
-        self.delivery.retry_at = min(due, default=None)
-        return self.delivery.retry_at
+                where = (name, post.latest.key)
+                if name not in self._sinks:
+                    left.parted.append(where)
+                elif silenced(post.latest.incident, muted):
+                    left.silenced.append(where)
+                else:
+                    left.waiting.append(where)
+                    due.append(ledger.due(*where, self._backoff, now))
+        left.retry_at = min(due, default=None)
+        return left.retry_at
 
     def _attend(self, sink: Sink) -> None:
         ledger, now = self._ledger(), self._clock.now()

@@ -150,5 +150,10 @@ def test_a_run_tells_people_and_asks_for_action_once(
     assert "asked for: retraining of classical" in said[0]
     assert "incident" not in said[1]
     assert "asked for" not in said[1]
+    declared["rules"][0]["action"] = "request_annotation"
+    (folder / "monitor.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
+    assert monitor_run(folder, "shifted.parquet", "--store", str(folder / "other.sqlite"), *window) == 1
+    (queued,) = (folder / "home" / "annotations" / "classical.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(queued)["assets"] == [str(folder / "shifted.parquet")]
     told = (folder / "home" / "notifications.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["incident"]["alerts"][0]["feature"] for line in told] == ["age"]

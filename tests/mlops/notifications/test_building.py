@@ -14,9 +14,11 @@ from mlops.notifications.plain import Console, File
 from mlops.notifications.tables import LogsIngestion
 from mlops.notifications.telemetry import OpenTelemetry
 from mlops.notifications.webhook import Webhook
-from mlops.settings import ENVIRONMENTS, load
+from mlops.settings import ENVIRONMENTS, ROOT, load
 from mlops.settings.notifications import Notifications, known_owners, known_routes
 from modelwatch.alerts.outbox import SinkError
+from modelwatch.errors import ContractError
+from modelwatch.monitor import Monitor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,3 +99,12 @@ def test_an_owner_that_gives_no_route_has_one_of_its_own(name: str) -> None:
     settings = load(name)
     assert known_owners(settings) == set(settings.platform.owners)
     assert known_owners(settings) <= known_routes(settings)
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_environment_knows_the_owners_and_routes_of_the_monitors(name: str) -> None:
+    settings = load(name)
+    for path in (ROOT / "pipelines").glob("*/monitor.yaml"):
+        Monitor.load(path, owners=sorted(known_owners(settings)), routes=sorted(known_routes(settings)))
+        with pytest.raises(ContractError, match="no such route"):
+            Monitor.load(path, routes=["nowhere"])

@@ -275,6 +275,14 @@ def test_an_incident_is_one_issue_from_its_opening_to_its_end(
     assert (issue["state"], issue["state_reason"]) == ("closed", "completed")
     assert len(github.comments[6]) == 2
     assert "is resolved" in github.comments[6][1]["body"]
+    with receiver(github) as server:
+        github.url = server.url
+        sink = replace(sink, api_url=server.url)
+        reopened = later("reopened", 3)
+        assert sink.delivered(reopened) is False
+        sink.deliver(reopened)
+        assert sink.delivered(reopened) is True
+    assert (issue["state"], issue["state_reason"]) == ("open", "reopened")
 
 
 @pytest.mark.parametrize("lost", range(4))

@@ -219,6 +219,20 @@ def test_a_sink_that_joins_a_route_is_not_told_the_past(tmp_path: Path) -> None:
     assert first.kinds == ["opened", "escalated"]
 
 
+def test_a_sink_that_leaves_holds_up_nothing_and_is_told_when_it_is_back(tmp_path: Path) -> None:
+    leaves, stays = Recorder("leaves", down=True), Recorder("stays")
+    world = World(tmp_path / "store.sqlite", [leaves, stays])
+    world.run(0, 0.3)
+    world.sinks = [stays]
+    delivery = world.deliver()
+    assert delivery.complete
+    assert [name for name, _ in delivery.parted] == ["leaves"]
+    leaves.down, world.sinks = False, [leaves, stays]
+    world.clock.time += DAY
+    assert world.deliver().complete
+    assert leaves.kinds == ["opened"]
+
+
 def test_what_has_no_route_waits_for_one(tmp_path: Path) -> None:
     recorder = Recorder()
     world = World(tmp_path / "store.sqlite", [])

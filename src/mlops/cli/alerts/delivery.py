@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from mlops.actions.requests import ActionKind
     from mlops.cli.output import Output
     from mlops.client import Home
     from mlops.settings import Environment
@@ -29,8 +30,9 @@ def conclude(
     *,
     declaration: Path,
     monitor: str,
+    data: str,
 ) -> list[Silence]:
-    """Do what follows a monitor's run: ask for action, and tell people.
+    """Do what follows a monitor's run: ask for action, act where this machine may, and tell people.
 
     What cannot be told now is said, stays in the journal, and is told next time: a run has measured what it
     should whether or not a mail server is up.
@@ -39,6 +41,8 @@ def conclude(
     ----------
     declaration
         The monitor's file; a ``usecase.yaml`` beside it says whose model it watches.
+    data
+        Where the window's data are: what annotators are to look at.
 
     Returns
     -------
@@ -57,8 +61,28 @@ def conclude(
         cooldown = timedelta(days=environment.retraining.cooldown_days)
         for request in request_actions(store, monitor, subject, now=now, cooldown=cooldown):
             output.progress(f"asked for: {request.kind} of {request.model} ({request.id})")
+    if environment.name == "local":
+        _act(store, environment, home, output, data)
     deliver(store, environment, home, output)
     return silences(store, monitor, now=now)
+
+
+def _act(store: AlertStore, environment: Environment, home: Home, output: Output, data: str) -> None:
+    """Queue data for annotation and tell data's owners; elsewhere workflows do, and retraining is a verb."""
+    from mlops.actions import ActionRequest, perform
+    from mlops.actions.annotation import AnnotationQueue
+    from mlops.actions.issue import IssueToOwner
+    from mlops.notifications import sinks_by_route
+    from modelwatch.alerts.clock import SystemClock
+
+    def annotate(request: ActionRequest) -> str:
+        path = home.path / "annotations" / f"{request.model}.jsonl"
+        return AnnotationQueue(path, lambda _request: [data])(request)
+
+    issue = IssueToOwner(store, sinks_by_route(environment, home.path, os.environ))
+    actions: dict[ActionKind, Callable[[ActionRequest], str]] = {"annotation": annotate, "issue": issue}
+    for request in perform(store, actions, clock=SystemClock(), actor="monitor"):
+        output.progress(f"{request.kind} of {request.model}: {request.note}")
 
 
 def publish(

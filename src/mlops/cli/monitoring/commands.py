@@ -108,7 +108,10 @@ def run(
     if declared.rules and results["window"]["start"] is not None:
         with explained(), AlertStore(journal_path) as journal:
             home = Home.from_environment(ROOT)
-            muted = conclude(journal, settings, home, output, declaration=monitor, monitor=declared.monitor)
+            muted = conclude(
+                journal, settings, home, output,
+                declaration=monitor, monitor=declared.monitor, data=str(production),
+            )  # fmt: skip
     publish(settings, output, results, began=began, muted=muted)
     if statuses.keys() & {"breach", "schema_error", "error"}:
         raise typer.Exit(1)
