@@ -156,7 +156,7 @@ class Week:
 
 
 def season_in_the_baseline(height: float, streams: int) -> tuple[str, ...]:
-    """Return the row of a weekly wave that the baseline has: nothing changed, yet each day differs from it."""
+    """Return the row of a weekly wave that the baseline has: no change, yet each day differs from it."""
     laws = {**FEATURES, DRIFTING: Continuous(Week(height), 1.0, later=stats.norm())}
     wave = height * np.sin(2 * np.pi * np.arange(30) / 7)
     rows = Rows(streams, 30, 10_000, 1_000)
