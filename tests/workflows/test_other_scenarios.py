@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.workflows.simulation.scenario import RefusedError
 if TYPE_CHECKING:
     from tests.workflows.bench import Bench
 
-CHECKS = [{"arguments": ["infra", "check"]}, {"arguments": ["ci", "secrets"]}]
+CHECKS: list[dict[str, Any]] = [{"arguments": ["infra", "check"]}, {"arguments": ["ci", "secrets"]}]
 
 
 def test_ci_passes_when_every_job_does(bench: Bench) -> None:
@@ -23,10 +23,10 @@ def test_ci_passes_when_every_job_does(bench: Bench) -> None:
     assert all(job.permissions in ({}, {"contents": "read"}) for job in run.jobs)
 
 
-@pytest.mark.parametrize("tool", ["make", "pytest"])
-def test_gate_is_shut_by_any_job_that_fails(bench: Bench, tool: str) -> None:
-    bench.answer(*CHECKS)
-    (bench.machine.folder / f"{tool}.exit").write_text("2")
+@pytest.mark.parametrize("failing", ["make", "infra", "ci"])
+def test_gate_is_shut_by_any_job_that_fails(bench: Bench, failing: str) -> None:
+    bench.answer(*({**check, "exit": int(check["arguments"][0] == failing)} for check in CHECKS))
+    (bench.machine.folder / "make.exit").write_text("2" if failing == "make" else "0")
     run = bench.pull_request("ci", fork=True)
     assert run.job("gate").result == "failure"
     assert "a job ended as failure" in run.job("gate").steps[0].output
