@@ -16,10 +16,11 @@ ALLOWED = {
     "modelwatch": set[str](),
     "usecases": set[str](),
     "mlops": {"modelwatch"},
-    "pipelines": {"mlops"},
+    # Builders of monitoring jobs read the declaration that they compile.
+    "pipelines": {"mlops", "modelwatch"},
     "mlops.cli": {"azureml_local", "infra", "mlops", "modelwatch", "pipelines", "usecases"},
     # A pipeline step is glue between the use case's model code and the gate.
-    "pipelines.components": {"mlops", "usecases"},
+    "pipelines.components": {"mlops", "modelwatch", "usecases"},
 }
 
 

@@ -171,11 +171,13 @@ def close(
 def export(
     store: StoreOption = None,
     out: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write the whole journal as JSON lines, after checking that nobody changed it."""
+    """Write the whole journal, after checking that nobody changed it: JSON lines, or one list with --json."""
     with opened(store) as journal:
         count = journal.verify()
-        text = "".join(f"{line}\n" for line in journal.export())
+        lines = list(journal.export())
+    text = f"[{', '.join(lines)}]\n" if as_json else "".join(f"{line}\n" for line in lines)
     if out is None:
         typer.echo(text, nl=False)
     else:
