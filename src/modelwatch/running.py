@@ -12,7 +12,7 @@ from modelwatch import signals
 from modelwatch.contract import Contract
 from modelwatch.errors import SourceError
 from modelwatch.inputs import Inputs, of_segment, read_inputs
-from modelwatch.monitor import PROFILED, Monitor
+from modelwatch.monitor import PROFILED, Monitor, Segmentation
 from modelwatch.results import Measurement, Status
 from modelwatch.segments import Segment, profile_segments, segments_of
 
@@ -105,15 +105,35 @@ def _measurements(monitor: Monitor, inputs: Inputs) -> Iterator[Measurement]:
             continue
         yield from signals.evaluate(monitor, name, signal, inputs)
     for segmentation in monitor.segments:
-        for found, part in _segments(monitor, inputs, segmentation.by, segmentation.min_rows):
-            label = f"{segmentation.by}={found.value}"
-            if part is None:
-                yield _small(monitor, label, found.rows, segmentation.min_rows)
-                continue
-            for name, signal in monitor.signals.items():
-                if signal.type not in signals.UNSEGMENTED and not (overlapping and signal.type in PROFILED):
-                    for measurement in signals.evaluate(monitor, name, signal, part, segment=label):
-                        yield replace(measurement, segment=label)
+        try:
+            yield from _segmented(
+                monitor, inputs, segmentation, quiet=PROFILED if overlapping else frozenset()
+            )
+        except SourceError as error:
+            yield Measurement(
+                "volume_ratio",
+                monitor.baseline.definition,
+                None,
+                Status.ERROR,
+                signal="segments",
+                segment=segmentation.by,
+                note=str(error),
+            )
+
+
+def _segmented(
+    monitor: Monitor, inputs: Inputs, segmentation: Segmentation, *, quiet: frozenset[str]
+) -> Iterator[Measurement]:
+    """Measure each segment by all signals that have some, but for types in ``quiet``."""
+    for found, part in _segments(monitor, inputs, segmentation.by, segmentation.min_rows):
+        label = f"{segmentation.by}={found.value}"
+        if part is None:
+            yield _small(monitor, label, found.rows, segmentation.min_rows)
+            continue
+        for name, signal in monitor.signals.items():
+            if signal.type not in signals.UNSEGMENTED | quiet:
+                for measurement in signals.evaluate(monitor, name, signal, part, segment=label):
+                    yield replace(measurement, segment=label)
 
 
 def _small(monitor: Monitor, segment: str, rows: int, needed: int) -> Measurement:
@@ -163,7 +183,9 @@ def _segments(
 ) -> Iterator[tuple[Segment, Inputs | None]]:
     """Yield each segment's inputs, None where it has too few rows; the baseline may lack a segment."""
     production = inputs.production_rows
-    if production is None or by not in inputs.production.columns:
+    if production is None:
+        raise SourceError("Segments need the rows of production, not its profile", where=monitor.monitor)
+    if by not in inputs.production.columns:
         raise SourceError("The segment column is missing", where=monitor.monitor, expected=by)
     found = segments_of(inputs.production, by)
     seen = {segment.value for segment in found}

@@ -128,7 +128,12 @@ def test_progress_is_visible_throughout(finished: subprocess.CompletedProcess[st
 def test_the_report_is_one_file_without_network(summary: dict[str, Any]) -> None:
     page = Path(summary["report"]).read_text(encoding="utf-8")
     assert "All 12 steps did what they should" in page
-    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page) == []
+    # The one link is to the file beside it, the monitor's own report.
+    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page) == ['href="monitor.html"']
+    beside = Path(summary["report"]).with_name("monitor.html").read_text(encoding="utf-8")
+    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', beside) == []
+    for heading in ("What production saw", "What people heard", "Retrained, and compared on the newest rows"):
+        assert heading in page
     model = load("local").names.model("classical")
     for words in (f"{model}:1", f"{model}:2", "not registered"):
         assert words in page

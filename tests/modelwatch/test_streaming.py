@@ -221,6 +221,17 @@ def test_segments_that_vanish_are_said() -> None:
     assert {m["segment"] for m in found} == {None, "s=a", "s=b", "s=c"}
 
 
+def test_segments_without_rows_or_without_their_column_take_nothing_down() -> None:
+    numbers = TABLE.select(["x"])
+    for production, said in ((profile(TABLE.select(["x", "s"])), "not its profile"), (numbers, "missing")):
+        monitor = {**MONITOR, "data": {}, "segments": [{"by": "s"}]}
+        found = run(monitor, numbers, production)["measurements"]
+        (segment,) = (m for m in found if m["signal"] == "segments")
+        assert (segment["status"], segment["segment"]) == ("error", "s")
+        assert said in segment["note"]
+        assert any(m["status"] == "ok" for m in found)
+
+
 def test_segments_are_profiled_as_their_rows_are() -> None:
     found = profile_segments(open_source(TABLE), "i", [str(i) for i in range(20)], contract=None)
     assert len(found) == 20

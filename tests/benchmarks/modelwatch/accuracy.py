@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modelwatch import Contract, compare, measure, profile
+from modelwatch import Contract, Profile, compare, measure, profile
+from modelwatch.bins import quantile_bins
+from modelwatch.sides import NumericSides, sides_of
 
 KS, WASSERSTEIN = "two_sample_kolmogorov_smirnov_test", "normalized_wasserstein_distance"
-BUCKETED = ("population_stability_index", "jensen_shannon_distance")
 
 
 class Errors(NamedTuple):
@@ -31,7 +32,8 @@ def errors(folder: Path) -> Errors:
     files = [folder / f"{side}.parquet" for side in ("baseline", "production")]
     baseline = profile(files[0])
     contract = Contract.infer(baseline)
-    results = compare(baseline, profile(files[1], contract=contract), contract=contract)
+    production = profile(files[1], contract=contract)
+    results = compare(baseline, production, contract=contract)
     by = {(result.feature, result.metric): result for result in results}
     worst = {"ks": 0.0, "w": 0.0, "bucket": 0.0, "chi": 0.0}
     counts = beyond = 0
@@ -54,23 +56,27 @@ def errors(folder: Path) -> Errors:
         worst["ks"] = max(worst["ks"], error)
         moved, truth = by[name, WASSERSTEIN].value or 0, measure(WASSERSTEIN, before, after).value or 0
         worst["w"] = max(worst["w"], abs(moved - truth))
-        worst["bucket"] = max(worst["bucket"], _bucket_error(by, name, before, after))
+        worst["bucket"] = max(
+            worst["bucket"], _bucket_error(_sides(baseline, production, name), before, after)
+        )
     return Errors(worst["ks"], worst["w"], worst["bucket"], worst["chi"], counts, beyond)
 
 
-def _bucket_error(by: dict, name: str, before: pa.ChunkedArray, after: pa.ChunkedArray) -> float:  # type: ignore[type-arg]
-    """Count the rows between the reported edges anew; the nulls' bucket is the last."""
-    found = by[name, BUCKETED[0]]
-    labels = [label for label in found.details["buckets"] if label != "__null__"]
-    starts = np.array([float(label[1:].split(",")[0]) for label in labels])
+def _sides(baseline: Profile, production: Profile, name: str) -> NumericSides:
+    sides = sides_of(*(side.columns[name].distribution() for side in (baseline, production)))
+    assert isinstance(sides, NumericSides)
+    return sides
+
+
+def _bucket_error(sides: NumericSides, before: pa.ChunkedArray, after: pa.ChunkedArray) -> float:
+    """Count the rows between the edges anew, at their full precision; the nulls' bucket is the last."""
+    edges = quantile_bins(sides.pair).edges
     worst = 0.0
-    for side, column in (("baseline", before), ("production", after)):
+    for told, column in ((sides.buckets.baseline, before), (sides.buckets.production, after)):
         held = column.drop_null().to_numpy()
-        index = np.searchsorted(starts[1:], held, side="right")
-        anew = np.bincount(index, minlength=len(labels))
-        told = np.array(found.details[side][: len(labels)])
-        # Edges are printed with six digits: rows between a printed and a true edge are no error of counting.
-        worst = max(worst, float(np.abs(anew - told).max()) / held.size)
+        anew = np.bincount(np.searchsorted(edges, held, side="right"), minlength=edges.size + 1)
+        kept = anew[anew > 0]
+        worst = max(worst, float(np.abs(kept - told[: kept.size]).max()) / held.size)
     return worst
 
 

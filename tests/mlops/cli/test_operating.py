@@ -60,6 +60,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_an_incident_is_looked_after_and_what_was_done_is_kept(desk: Desk) -> None:
     listed = desk("list")
     (incident,) = listed["incidents"]
+    assert [(row["rule"], row["state"], row["action"]) for row in listed["alerts"]] == [
+        ("drift", "firing", "request_retraining")
+    ]
     assert (incident["monitor"], incident["owner"], incident["state"]) == ("credit", "ml-platform", "open")
     assert desk("ack", incident["id"], "--by", "ada")["acknowledged_by"] == "ada"
     assert desk("ack", incident["id"], "--by", "bob", code=1)["acknowledged_by"] == "ada"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlops.cli.alerts.delivery import deliver
-from mlops.cli.alerts.stored import StoreOption, opened
+from mlops.cli.alerts.stored import StoreOption, opened, standing
 from mlops.cli.context import EnvironmentOption, JsonOption
 from mlops.cli.output import Output, table
 from mlops.client import Home
@@ -88,8 +88,6 @@ def _unready(settings: Environment, home: Home) -> dict[str, str]:
 def _refresh_tables(store: AlertStore, settings: Environment, output: Output) -> bool:
     """Write all alert states again: Azure Monitor looks back two days, and a monitor may be weekly."""
     from mlops.notifications import log_tables
-    from modelwatch.alerts.advancing import declared
-    from modelwatch.alerts.evaluation import evaluate
     from modelwatch.alerts.operating import silences
     from modelwatch.alerts.outbox import SinkError
 
@@ -99,9 +97,7 @@ def _refresh_tables(store: AlertStore, settings: Environment, output: Output) ->
     now = datetime.now(UTC)
     try:
         for name in store.monitors():
-            if (monitor := declared(store, name)) is not None:
-                alerts = evaluate(monitor, store.history(name)).alerts()
-                tables.publish_states(alerts, now=now, muted=silences(store, name, now=now))
+            tables.publish_states(standing(store, name), now=now, muted=silences(store, name, now=now))
     except SinkError as error:
         output.progress(f"not written: {error}")
         return False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops.cli.alerts.stored import StoreOption, opened
+from mlops.cli.alerts.stored import StoreOption, opened, standing
 from mlops.cli.context import JsonOption
 from mlops.cli.output import Output, table
 from mlops.errors import UsageError, nearest
@@ -48,7 +48,7 @@ def list_all(
     everything: Annotated[bool, typer.Option("--all", help="Also what is over.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List incidents, requests for action and silences: those that are open, or all."""
+    """List incidents, requests for action and silences, those that are open, or all; alerts with --json."""
     from mlops.actions import requests
     from modelwatch.alerts.incidents import incidents
     from modelwatch.alerts.operating import silences
@@ -57,6 +57,7 @@ def list_all(
         found = [item for item in incidents(journal, monitor) if everything or _concerns(item)]
         asked = [item for item in requests(journal, monitor) if everything or item.open]
         muted = silences(journal, monitor, now=datetime.now(UTC))
+        alerts = [row for name in journal.monitors() for row in standing(journal, name)]
     rows = [
         *((i.state, i.severity.value, i.id, i.monitor, i.owner, i.cause["text"]) for i in found),
         *((r.outcome or "open", "request", r.id, r.monitor, r.owner, f"{r.kind}: {r.reason}") for r in asked),
@@ -64,6 +65,7 @@ def list_all(
     ]
     columns = ("state", "what", "id", "monitor", "owner", "why")
     document = {
+        "alerts": [row for row in alerts if monitor in {None, row["monitor"]}],
         "incidents": [item.to_dict() for item in found],
         "requests": [item.to_dict() for item in asked],
         "silences": [item.to_dict() for item in muted],

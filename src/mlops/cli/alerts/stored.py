@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from modelwatch.alerts.store import AlertStore
 
-__all__ = ["StoreOption", "opened"]
+__all__ = ["StoreOption", "opened", "standing"]
 
 StoreOption = Annotated[
     Path | None,
@@ -41,3 +41,12 @@ def opened(path: Path | None) -> Iterator[AlertStore]:
         )
     with explained(), AlertStore(path) as store:
         yield store
+
+
+def standing(store: AlertStore, name: str) -> list[dict[str, Any]]:
+    """Return how each alert of a monitor stands, as it was last declared and measured."""
+    from modelwatch.alerts.advancing import declared
+    from modelwatch.alerts.evaluation import evaluate
+
+    monitor = declared(store, name)
+    return [] if monitor is None else evaluate(monitor, store.history(name)).alerts()

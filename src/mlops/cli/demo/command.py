@@ -49,8 +49,13 @@ def demo(usecase: UseCaseOption = "classical", as_json: JsonOption = False) -> N
 
 
 def _write(story: Story, folder: Path) -> tuple[Path, dict[str, Any]]:
-    from mlops.cli.demo.report import render
+    from mlops.cli.demo.report import MONITOR_PAGE, render
+    from mlops.reporting import monitor_page, subject_of
 
+    if story.watched and story.production is not None:
+        watch, now = story.production.watch, story.production.now
+        subject = subject_of(watch.store, watch.monitor.monitor, now=now)
+        write_text(folder / MONITOR_PAGE, monitor_page(subject))
     report = write_text(folder / "report.html", render(story))
     summary = story.summary(report)
     write_json(folder / "summary.json", summary)

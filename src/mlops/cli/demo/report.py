@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mlops.cli.demo.story import Story
 
-__all__ = ["render"]
+__all__ = ["MONITOR_PAGE", "render"]
 
 METRICS: Final = {
     "roc_auc": ("ROC AUC", "higher is better"),
@@ -25,6 +25,8 @@ METRICS: Final = {
     "calibration_error": ("calibration error", "lower is better"),
 }
 MODELS: Final = {"first": "first model", "challenger": "challenger, retrained", "worse": "worse on purpose"}
+MONITOR_PAGE: Final = "monitor.html"
+"""The monitor's own report, beside the demo's."""
 _BARS: Final = 40
 
 
@@ -61,7 +63,7 @@ def render(story: Story) -> str:
 
 def _production(story: Story) -> dict[str, Any]:
     """Return what the replay showed; nothing of it before the first day."""
-    if story.production is None or not story.production.watch.days:
+    if not story.watched or story.production is None:
         return {"timeline": None, "incidents": [], "comparison": None}
     watch = story.production.watch
     incidents = watch.incidents()
@@ -83,6 +85,7 @@ def _production(story: Story) -> dict[str, Any]:
             for incident in incidents
         ],
         "comparison": _comparison(story),
+        "monitor_page": MONITOR_PAGE,
     }
 
 

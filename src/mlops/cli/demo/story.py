@@ -70,6 +70,11 @@ class Story:
         """Whether every step did what it should."""
         return self.steps.ok
 
+    @property
+    def watched(self) -> bool:
+        """Whether a day of production has been measured."""
+        return self.production is not None and bool(self.production.watch.days)
+
     def run(self) -> None:
         """Tell the story from an empty folder; the control plane ends with it, however it ends."""
         started = time.monotonic()
