@@ -22,7 +22,11 @@ subscription: {dev: 11111111-2222-3333-4444-555555555555, staging: 11111111-2222
   prod: 21111111-2222-3333-4444-555555555555}
 """
 # What speaks of the project, its owner, its region and its ids most.
-TESTS = ("tests/mlops/settings", "tests/mlops/cli/test_application.py", "tests/infra/settings/test_names.py")
+TESTS = (
+    "tests/mlops/settings",
+    "tests/infra/settings/test_names.py",
+    "tests/mlops/cli/test_application.py::test_settings_show_prints_values_and_origins",
+)
 MLOPS = "from mlops.cli import main; main()"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
