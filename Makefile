@@ -13,6 +13,8 @@ UV := $(or $(shell command -v uv),.mlops/uv/bin/uv)
 # The interpreter is the machine's own: uv must not fetch another one.
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# Where a machine says not to keep bytecode, each of the many processes here would compile its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+# skops looks for each type that it trusts in every loaded module. Imported after azure-native, whose resource
+# modules load when they are looked at, that takes four minutes; before it, seconds.
+import skops.io  # noqa: F401
+
 PLATFORM = """
 import pulumi
 from pulumi_azure_native import resources
