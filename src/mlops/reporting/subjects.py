@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.reporting.timeline import Timeline
 from mlops.reporting.view import Subject
-from modelwatch.alerts.advancing import declared
-from modelwatch.alerts.causes import likely_cause, ranked
+from modelwatch.alerts.advancing import cause_of, declared
+from modelwatch.alerts.causes import ranked
 from modelwatch.alerts.evaluation import Evaluation, evaluate
 from modelwatch.alerts.incidents import Incident, incidents
 from modelwatch.alerts.operating import silences
@@ -62,10 +62,7 @@ def _current(store: AlertStore, incident: Incident, evaluation: Evaluation | Non
             weights = {alert["feature"]: alert.get("importance") for alert in incident.alerts}
             known = {name: weight for name, weight in weights.items() if name is not None and weight}
             row["alerts"] = [_now(alert, evaluation) for alert in ranked(episode.alerts, known)]
-            worst = row["alerts"][0]["worst"]["window"]
-            window = next(one for one in evaluation.history.windows if one.to_dict()["start"] == worst)
-            measured = store.results(incident.monitor, window)["measurements"]
-            row["cause"] = likely_cause(row["alerts"], measured).to_dict()
+            row["cause"] = cause_of(store, evaluation, episode, row["alerts"]).to_dict()
     return row
 
 

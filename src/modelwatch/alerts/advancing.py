@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from modelwatch.alerts.causes import likely_cause, ranked
 from modelwatch.alerts.evaluation import evaluate
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from modelwatch.alerts.causes import Cause
     from modelwatch.alerts.evaluation import Episode, Evaluation
     from modelwatch.alerts.journal import Event
     from modelwatch.alerts.store import AlertStore
 
-__all__ = ["advance", "declared"]
+__all__ = ["advance", "cause_of", "declared"]
 
 _DECLARED: Final = "monitor_declared"
 _FOREVER: Final = "9999"
@@ -158,9 +159,6 @@ class _Journal:
         evaluation = self.evaluation
         alerts = ranked(episode.alerts, self.importances)
         urgent = max(alerts, key=lambda alert: Severity(alert["severity"]).rank)
-        worst = alerts[0]["worst"]["window"]
-        window = next(each for each in evaluation.history.windows if each.to_dict()["start"] == worst)
-        rows = self.store.results(evaluation.monitor.monitor, window)["measurements"]
         first = _start(evaluation, episode.first)
         return Incident(
             id=incident_name(evaluation.monitor.monitor, _key(episode), first),
@@ -174,9 +172,21 @@ class _Journal:
             resolved=None if episode.last is None else _start(evaluation, episode.last),
             runbook=urgent["runbook"],
             action=urgent["action"],
-            cause=likely_cause(alerts, rows).to_dict(),
+            cause=cause_of(self.store, evaluation, episode, alerts).to_dict(),
             alerts=alerts,
         )
+
+
+def cause_of(
+    store: AlertStore, evaluation: Evaluation, episode: Episode, alerts: Sequence[Mapping[str, Any]]
+) -> Cause:
+    """Return the likely cause of an episode whose alerts were ranked, from what the store holds of it."""
+    windows, monitor = evaluation.history.windows, evaluation.monitor.monitor
+    worst = alerts[0]["worst"]["window"]
+    window = next(each for each in windows if each.to_dict()["start"] == worst)
+    before = windows[episode.first - 1 : episode.first] if episode.first else ()
+    earlier = [row for each in before for row in store.results(monitor, each)["measurements"]]
+    return likely_cause(alerts, store.results(monitor, window)["measurements"], earlier)
 
 
 def _key(episode: Episode) -> str:

@@ -36,7 +36,11 @@ class Cause:
 UNKNOWN = Cause("unknown", "No single cause stands out.")
 
 
-def likely_cause(alerts: Sequence[Mapping[str, Any]], measurements: Iterable[Mapping[str, Any]]) -> Cause:
+def likely_cause(
+    alerts: Sequence[Mapping[str, Any]],
+    measurements: Iterable[Mapping[str, Any]],
+    earlier: Iterable[Mapping[str, Any]] = (),
+) -> Cause:
     """Return the likely cause of an incident.
 
     Parameters
@@ -45,6 +49,8 @@ def likely_cause(alerts: Sequence[Mapping[str, Any]], measurements: Iterable[Map
         Its alerts, the most important first.
     measurements
         All measurements of the window in which it was worst.
+    earlier
+        Those of the window before it began: what had drifted by then is no cause of what came later.
     """
     features = {alert["feature"] for alert in alerts if alert["feature"] is not None}
     rows = list(measurements)
@@ -54,7 +60,7 @@ def likely_cause(alerts: Sequence[Mapping[str, Any]], measurements: Iterable[Map
         or _hinted(alerts, near)
         or _new_values(near)
         or _one_segment(alerts)
-        or (UNKNOWN if features else _behind_performance(rows))
+        or (UNKNOWN if features else _behind_performance(_breaching(rows), _breaching(earlier)))
     )
 
 
@@ -93,12 +99,15 @@ def _one_segment(alerts: Sequence[Mapping[str, Any]]) -> Cause | None:
     return None
 
 
-def _behind_performance(rows: Sequence[Mapping[str, Any]]) -> Cause:
-    moved = {row["feature"] for row in rows if row["status"] == Status.BREACH and row["feature"] is not None}
-    if moved:
-        names = ", ".join(sorted(moved)[:3])
-        return Cause("drift", f"Features drifted in the same window: {names}.")
-    return Cause("concept", "No feature drifted with it: what the model learnt may not hold any more.")
+def _breaching(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {row["feature"] for row in rows if row["status"] == Status.BREACH and row["feature"] is not None}
+
+
+def _behind_performance(now: set[str], before: set[str]) -> Cause:
+    if now - before:
+        names = ", ".join(sorted(now - before)[:3])
+        return Cause("drift", f"Features began to drift with it: {names}.")
+    return Cause("concept", "No feature began to drift with it: what the model learnt may not hold any more.")
 
 
 def ranked(
