@@ -17,7 +17,7 @@ def alert(feature: str | None = "age", **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-BREACH = {"status": "breach", "threshold": 0.02}
+BREACH: dict[str, Any] = {"status": "breach", "threshold": 0.02}
 
 
 @pytest.mark.parametrize(
