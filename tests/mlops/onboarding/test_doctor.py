@@ -330,10 +330,10 @@ def test_the_machine_itself_is_examined_without_a_cloud(
     [
         ("git@github.com:Octo-Org/churn.git", "Octo-Org/churn"),
         ("https://github.com/Octo-Org/churn", "Octo-Org/churn"),
-        ("https://x:secret@github.com/Octo-Org/churn.git", "Octo-Org/churn"),
+        ("https://x:y@github.com/Octo-Org/churn.git", "Octo-Org/churn"),
         ("ssh://git@github.example.com/Octo-Org/churn.js.git", "Octo-Org/churn.js"),
         ("/srv/git/churn.git", None),
-        ("https://x:secret@gitlab.com/a/b.git", None),
+        ("https://x:y@gitlab.com/a/b.git", None),
     ],
 )
 def test_the_repository_is_read_from_the_remote(
