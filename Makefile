@@ -8,6 +8,8 @@ PYTHON ?= python3
 USECASE ?= classical
 LOCKS := environments/locks
 BIN := .venv/bin
+# Tests of one file share what is costly to set up, so a file stays with one worker.
+PARALLEL := --numprocesses 2 --dist loadfile
 # An installed uv is used as it is; otherwise a pinned one comes into .mlops/.
 UV := $(or $(shell command -v uv),.mlops/uv/bin/uv)
 # The interpreter is the machine's own: uv must not fetch another one.
@@ -30,15 +32,15 @@ init: setup ## make this repository your own: name, owner, region, subscription
 
 .PHONY: test
 test: setup .venv-scanning/.ready ## run every test, unit and end to end
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
 
 .PHONY: unit
 unit: setup ## run the fast tests alone
-	@$(BIN)/pytest -m "not e2e and not browser"
+	@$(BIN)/pytest $(PARALLEL) -m "not e2e and not browser"
 
 .PHONY: end-to-end
 end-to-end: setup .venv-scanning/.ready ## run the others
-	@$(BIN)/pytest -m "e2e or browser"
+	@$(BIN)/pytest $(PARALLEL) -m "e2e or browser"
 
 .PHONY: lint
 lint: setup ## run the linters, the type checker and the validators
