@@ -103,9 +103,18 @@ class CategoryCounter:
         encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
         names = encoded.dictionary
         counts = np.zeros(len(names), dtype=np.int64)
-        self._scratch.tally(counts, _codes(encoded, self._scratch))
-        if encoded.null_count:
-            counts[0] -= encoded.null_count
+        indices = encoded.indices
+        codes = _codes(indices)
+        for rows, index, holes in self._scratch.blocks(
+            codes.size, null_positions(indices) if indices.null_count else None
+        ):
+            index[:] = codes[rows]
+            if holes is not None:
+                # Under a null any number may stand.
+                index[holes] = 0
+            np.add.at(counts, index, 1)
+        if indices.null_count:
+            counts[0] -= indices.null_count
         self._waiting.append((names if pa.types.is_string(names.type) else names.cast(pa.string()), counts))
         self._waiting_names += len(names)
         if self._waiting_names > 8 * LIMIT:
@@ -120,12 +129,14 @@ class CategoryCounter:
         """Add up what waits, and keep no more categories than the limit allows."""
         if not self._waiting:
             return
-        names = pa.concat_arrays([names for names, _ in self._waiting]).dictionary_encode()
-        counts = np.concatenate([counts for _, counts in self._waiting])
+        # Arrow unifies dictionaries; encoding their names anew would import its compute functions first.
+        chunks = pa.chunked_array(_numbered(names) for names, _ in self._waiting).unify_dictionaries()
+        names = chunks.chunk(0).dictionary
+        totals = np.zeros(len(names), dtype=np.int64)
+        for chunk, (_, counts) in zip(chunks.chunks, self._waiting, strict=True):
+            np.add.at(totals, _codes(chunk.indices), counts)
         self._waiting, self._waiting_names = [], 0
-        totals = np.zeros(len(names.dictionary), dtype=np.int64)
-        np.add.at(totals, _codes(names, self._scratch), counts)
-        self._add(names.dictionary, totals)
+        self._add(names, totals)
 
     def _add(self, names: pa.Array, counts: IntArray) -> None:
         raw = names.to_pylist()
@@ -144,18 +155,19 @@ class CategoryCounter:
             self._horizon = int(hashes(list(self._counts)).max())
 
 
-def _codes(array: pa.DictionaryArray, scratch: Scratch) -> AnyArray:
-    """Return the position of each row's value in the dictionary; for a null that of the first."""
-    indices = array.indices
+def _numbered(names: pa.Array) -> pa.DictionaryArray:
+    """Return each name once, encoded (`pyarrow.array` would import pandas to look at a NumPy array)."""
+    numbers = pa.py_buffer(np.arange(len(names), dtype=np.int32))
+    return pa.DictionaryArray.from_arrays(
+        pa.Array.from_buffers(pa.int32(), len(names), [None, numbers]), names
+    )
+
+
+def _codes(indices: pa.Array) -> AnyArray:
+    """Return the buffer of a dictionary array's indices as int32."""
     if not pa.types.is_int32(indices.type):
         indices = indices.cast(pa.int32())
-    codes = np.frombuffer(indices.buffers()[1], dtype=np.int32)[indices.offset :][: len(indices)]
-    if not indices.null_count:
-        return codes
-    held = scratch.code(len(indices))
-    held[:] = codes
-    held[null_positions(indices)] = 0
-    return held
+    return np.frombuffer(indices.buffers()[1], dtype=np.int32)[indices.offset :][: len(indices)]
 
 
 def _shortened(name: str) -> str:

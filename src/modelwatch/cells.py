@@ -9,40 +9,33 @@ their order, their batches or the machine - and grows when values are added. So 
 order and grouping, and agree bit by bit across engines without anybody agreeing on a layout beforehand. A
 column with at most `LIMIT` distinct values has shift 0 and stays exact.
 
-From shift 30 on, cells are those of the number *rounded to float32*: 2**28 is added before dropping bits,
-which is what the hardware's conversion does (ties differ at shift 29 alone, which is skipped). The hot loop
-of `modelwatch.counting` is then a conversion and a count. Below it, cells are those of the plain bits.
-
-Keys are signed: the cell of -x is minus the cell of x, and cell 0 holds both zeros (and subnormals).
+The *code* of a number is what is left of its 64 bits, sign included: what the hot loop of
+`modelwatch.counting` counts. Its *key* is signed: the cell of -x is minus the cell of x, and cell 0 holds
+both zeros.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from modelwatch.arrays import AnyArray, FloatArray, IntArray
+    from modelwatch.arrays import AnyArray, CodeArray, FloatArray, IntArray
 
 LIMIT = 4096
-ROUNDING = 1 << 28
-FIRST_ROUNDED_SHIFT = 30
 # Beyond this a cell spans whole powers of two; no set of floats needs it under LIMIT.
 LAST_SHIFT = 52
 _MAGNITUDE = np.int64(0x7FFF_FFFF_FFFF_FFFF)
 _LARGEST_BITS = int(np.float64(np.finfo(np.float64).max).view(np.int64))
-SHIFTS = tuple(shift for shift in range(LAST_SHIFT + 1) if shift != FIRST_ROUNDED_SHIFT - 1)
 
 
 def keys_of(values: FloatArray, shift: int) -> IntArray:
     """Return the signed cell of each finite value, shape of ``values``."""
     bits = values.view(np.int64)
-    magnitude = bits & _MAGNITUDE
-    if shift >= FIRST_ROUNDED_SHIFT:
-        magnitude += ROUNDING
-    magnitude >>= shift
+    magnitude = (bits & _MAGNITUDE) >> shift
     return np.where(bits < 0, -magnitude, magnitude)
 
 
@@ -50,21 +43,13 @@ def coarsened(keys: IntArray, shift: int, to: int) -> IntArray:
     """Return the cells at shift ``to`` that hold the cells ``keys`` of a lower or equal ``shift``."""
     if to == shift:
         return keys
-    magnitude = np.abs(keys)
-    if shift < FIRST_ROUNDED_SHIFT <= to:
-        magnitude = ((magnitude << shift) + ROUNDING) >> to
-    else:
-        magnitude = magnitude >> (to - shift)
+    magnitude = np.abs(keys) >> (to - shift)
     return np.where(keys < 0, -magnitude, magnitude)
 
 
 def _value_at(magnitudes: IntArray, shift: int) -> FloatArray:
     """Return the smallest number of each cell, for keys without sign."""
-    offset = ROUNDING if shift >= FIRST_ROUNDED_SHIFT else 0
-    last = (_LARGEST_BITS + offset) >> shift
-    bits = np.where(magnitudes > last, _LARGEST_BITS, (np.minimum(magnitudes, last) << shift) - offset)
-    clipped: IntArray = np.clip(bits, 0, _LARGEST_BITS)
-    return np.asarray(clipped.view(np.float64))
+    return np.asarray(np.minimum(magnitudes << shift, _LARGEST_BITS).view(np.float64))
 
 
 def _summed(keys: IntArray, counts: IntArray) -> tuple[IntArray, IntArray]:
@@ -80,31 +65,6 @@ def counted(keys: IntArray) -> tuple[IntArray, IntArray]:
     ordered = np.sort(keys)
     first = np.flatnonzero(np.concatenate([ordered[:1] == ordered[:1], ordered[1:] != ordered[:-1]]))
     return ordered[first], np.diff(first, append=ordered.size)
-
-
-def _bit_lengths(numbers: IntArray) -> IntArray:
-    """Return how many bits each number takes; halves of 32 bits are exact in the doubles that tell."""
-    upper, lower = numbers >> 32, numbers & 0xFFFF_FFFF
-    lengths = np.frexp(np.where(upper > 0, upper, lower).astype(np.float64))[1].astype(np.int64)
-    return lengths + np.where(upper > 0, 32, 0)
-
-
-def _occupied(keys: IntArray, shift: int, *, rounded: bool) -> IntArray:
-    """Return how many cells ``keys`` (ascending, all different) take at each coarser shift up to 64.
-
-    Neighbours share a cell from the shift on at which the highest bit is dropped in which they differ.
-    """
-    magnitude = np.abs(keys)
-    lost = 0 if rounded and shift < FIRST_ROUNDED_SHIFT else shift
-    if lost != shift:
-        magnitude = (magnitude << shift) + ROUNDING
-    one, two = magnitude[1:], magnitude[:-1]
-    # Only cell 0 knows no sign.
-    differ = np.where((keys[1:] < 0) == (keys[:-1] < 0), one ^ two, one | two)
-    lengths = _bit_lengths(differ) + np.where(differ > 0, lost, 0)
-    apart: IntArray = np.bincount(lengths, minlength=65)
-    cells: IntArray = 1 + apart.sum() - np.cumsum(apart)
-    return cells
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,6 +119,14 @@ class Cells:
         order = np.argsort(keys, kind="stable")
         return cls(0, *_summed(keys[order], np.asarray(counts, dtype=np.int64)[order])).within(limit)
 
+    @classmethod
+    def of_codes(cls, codes: CodeArray, counts: IntArray, shift: int) -> Cells:
+        """Return the cells of finite numbers of which each code came so often, shape ``(c,)`` both."""
+        magnitude = ((codes << np.uint64(shift)).view(np.int64) & _MAGNITUDE) >> shift
+        keys = np.where(codes >> np.uint64(63 - shift), -magnitude, magnitude)
+        order = np.argsort(keys, kind="stable")
+        return cls(shift, *_summed(keys[order], counts[order]))
+
     @property
     def total(self) -> int:
         """Number of rows counted."""
@@ -174,12 +142,15 @@ class Cells:
         """Return the same counts at the smallest shift with at most ``limit`` occupied cells."""
         if limit is None or self.keys.size <= limit:
             return self
-        occupied = _occupied(self.keys, self.shift, rounded=True)
-        if self.shift < FIRST_ROUNDED_SHIFT:
-            plain = _occupied(self.keys, self.shift, rounded=False)
-            occupied[:FIRST_ROUNDED_SHIFT] = plain[:FIRST_ROUNDED_SHIFT]
-        fits = (shift for shift in SHIFTS if shift > self.shift and occupied[shift] <= limit)
-        return self.at(next(fits, LAST_SHIFT))
+        magnitude = np.abs(self.keys)
+        one, two = magnitude[1:], magnitude[:-1]
+        # Neighbours share a cell once all bits in which they differ are dropped; only cell 0 knows no sign.
+        apart = np.where((self.keys[1:] < 0) == (self.keys[:-1] < 0), one ^ two, one | two)
+        coarser = range(self.shift + 1, LAST_SHIFT)
+        fits = bisect_left(
+            coarser, x=True, key=lambda shift: bool(np.count_nonzero(apart >> (shift - self.shift)) < limit)
+        )
+        return self.at(self.shift + 1 + fits)
 
     def merge(self, other: Cells, *, limit: int | None = LIMIT) -> Cells:
         """Return the cells of both together: associative, commutative, exact."""

@@ -1,39 +1,38 @@
 """The hot loop: counting a number column's values into cells, about two nanoseconds a value.
 
-A conversion to float32, a shift and `numpy.add.at` do nearly all the work (see `modelwatch.cells` for why
-the result equals that of the plain bits). What float32 cannot tell apart - zeros from subnormals, infinities
-from 1e300 - is recognised by its cell and counted again from the original values, which real data hardly ever
-need.
+A shift of its bits makes a position in a table of each number, and `numpy.add.at` counts it. NaN, infinities
+and what else has no place in the table are recognised by their codes and counted again from the values, which
+real data hardly ever need.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from modelwatch.cells import FIRST_ROUNDED_SHIFT, LAST_SHIFT, LIMIT, Cells, counted, keys_of
+from modelwatch.cells import Cells, counted, keys_of
 
 if TYPE_CHECKING:
-    from modelwatch.arrays import BoolArray, FloatArray, IntArray
+    from modelwatch.arrays import BoolArray, FloatArray, IntArray, NumberArray
     from modelwatch.scratch import Scratch
 
 # Rows collected before counting: below this, the fixed cost of a table outweighs the rows.
 BLOCK = 1 << 16
 SAMPLE = 1 << 15
 INTEGER_WINDOW = 1 << 16
-# Integers that a double holds exactly lie between minus this and this.
-EXACT_INTEGERS = 1 << 53
-# Largest table worth clearing.
-TABLE = 1 << 18
-# Dropping half of a float32's bits takes no shifting.
-HALF = 16
-_FLOAT32_MANTISSA = 23
-# float32 and float64 exponents are biased by 127 and 1023.
-_BIAS = 1023 - 127
-_SPECIAL_EXPONENT = 255
-# Fields 0 and 1 are special too: next to the subnormals the two formats round at different places.
-_FIRST_PLAIN_EXPONENT = 2
+# Most codes that a table counts; only the pages of those that occur are ever touched.
+TABLE = 1 << 21
+# NaN and the infinities have the last of a double's exponents, which its 52 bits of mantissa follow.
+_SPECIAL_EXPONENT = 0x7FF
+_MANTISSA = 52
+
+
+class _Window(NamedTuple):
+    """Codes from ``base`` on."""
+
+    base: int
+    size: int
 
 
 class NumberCounter:
@@ -50,8 +49,7 @@ class NumberCounter:
         self._scratch = scratch
         self._cells = Cells.empty()
         self._shift = 0
-        self._zeros = 0
-        # Counts of the float32 codes from `_base` on, all at the working shift.
+        # Counts of the codes from `_base` on, all at the working shift.
         self._table: IntArray | None = None
         self._base = 0
         self._integers: IntArray | None = None
@@ -60,45 +58,41 @@ class NumberCounter:
     def add_integers(self, values: IntArray, nulls: IntArray | None, low: int, high: int) -> None:
         """Count integers that lie in [low, high] wherever ``nulls`` (positions) does not name them."""
         if high - low >= INTEGER_WINDOW:
-            if max(abs(low), abs(high)) > EXACT_INTEGERS:
-                # Rounding to a double first is what makes a cell of the two that float32 could give.
-                doubles = self._scratch.double(values.size)
-                doubles[:] = values
-                self.add_floats(doubles, nulls, float(low), float(high))
-            else:
-                self.add_floats(values, nulls, float(low), float(high))
+            self.add_floats(values, nulls, float(low), float(high))
             return
         table = self._integer_table(low, high)
-        index = self._scratch.index(values.size)
-        np.subtract(values, self._integer_base, out=index)
+        fill = low - self._integer_base
+        for rows, index, holes in self._scratch.blocks(values.size, nulls):
+            np.subtract(values[rows], self._integer_base, out=index)
+            if holes is not None:
+                index[holes] = fill
+            np.add.at(table, index, 1)
         if nulls is not None:
-            index[nulls] = low - self._integer_base
-        np.add.at(table, index, 1)
-        if nulls is not None:
-            table[low - self._integer_base] -= nulls.size
+            table[fill] -= nulls.size
 
     def add_floats(
         self,
-        values: FloatArray | IntArray,
+        values: NumberArray,
         nulls: IntArray | None,
         low: float | None = None,
         high: float | None = None,
     ) -> None:
-        """Count numbers wherever ``nulls`` (positions) does not name them; NaN and infinities are told apart.
+        """Count numbers, as doubles, wherever ``nulls`` (positions) does not name them.
 
-        ``low`` and ``high``, where known, enclose all finite values.
+        ``low`` and ``high`` enclose all finite values; None where there are none.
         """
-        if values.size < BLOCK // 4:
+        if values.size < BLOCK // 4 or low is None or high is None:
             self._add_plainly(_without(values, nulls))
             return
-        if self._shift < FIRST_ROUNDED_SHIFT:
+        window = _window(low, high, self._shift)
+        if window.size > TABLE:
             self._refine(values[:SAMPLE] if nulls is None else _without(values[: 2 * SAMPLE], nulls)[:SAMPLE])
-        drop = self._drop
-        base, size = 0, 1 << (32 - drop) if drop > 0 else TABLE + 1
-        if 0 < drop < HALF and low is not None and high is not None and (low > 0 or high < 0):
-            base, size = _window(low, high, drop)
-        if size > TABLE or not self._count(values, nulls, base, size):
+            window = _window(low, high, self._shift)
+        table = self._table_for(window)
+        if table is None:
             self._add_plainly(_without(values, nulls))
+        else:
+            self._count(values, nulls, table)
 
     def cells(self) -> Cells:
         """Return all that was counted."""
@@ -109,83 +103,65 @@ class NumberCounter:
             self._integers = None
         return self._cells
 
-    @property
-    def _drop(self) -> int:
-        """Low bits of a float32 that the working shift drops."""
-        return self._shift - FIRST_ROUNDED_SHIFT + 1
-
-    def _count(self, values: FloatArray | IntArray, nulls: IntArray | None, base: int, size: int) -> bool:
-        """Count a block by its float32 codes, ``base`` to ``base + size``; False if one lies outside."""
-        drop = self._drop
-        rounded = self._scratch.single(values.size)
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.copyto(rounded, values, casting="same_kind")
-        if nulls is not None:
-            rounded[nulls] = np.uint32(base << drop).view(np.float32) if base else np.nan
-        table = self._table_of(base, size)
-        codes = rounded.view(np.uint32)
-        if drop != HALF:
-            if self._base:
-                np.subtract(codes, np.uint32(self._base << drop), out=codes)
-            np.right_shift(codes, np.uint32(drop), out=codes)
-            if base and codes.max() >= table.size:
-                # NaN and infinities are not between the extremes of the finite values.
-                return False
-        # The upper half of a little-endian float32 is the number shifted by `HALF` already.
-        self._scratch.tally(table, rounded.view("<u2")[1::2] if drop == HALF else codes)
-        if base:
-            if nulls is not None:
-                table[base - self._base] -= nulls.size
-        else:
-            self._settle_specials(values, nulls, table)
-        if np.count_nonzero(table) > LIMIT:
-            self._flush()
-        return True
-
-    def _table_of(self, base: int, size: int) -> IntArray:
-        """Return the table, grown to hold codes from ``base`` to ``base + size``."""
-        if self._table is None:
-            self._table, self._base = np.zeros(size, dtype=np.int64), base
-        first = min(base, self._base)
-        last = max(base + size, self._base + self._table.size)
-        if last - first > self._table.size:
-            table = np.zeros(last - first, dtype=np.int64)
-            table[self._base - first :][: self._table.size] = self._table
-            self._table, self._base = table, first
+    def _table_for(self, window: _Window) -> IntArray | None:
+        """Return the table, grown to hold the codes of ``window``, or None if that takes too large a one."""
+        table, first, end = self._table, window.base, window.base + window.size
+        if table is not None:
+            first, end = min(first, self._base), max(end, self._base + table.size)
+        if end - first > TABLE:
+            return None
+        if table is None or end - first > table.size:
+            self._table = np.zeros(end - first, dtype=np.int64)
+            if table is not None:
+                self._table[self._base - first :][: table.size] = table
+            self._base = first
         return self._table
 
-    def _settle_specials(
-        self, values: FloatArray | IntArray, nulls: IntArray | None, table: IntArray
-    ) -> None:
-        """Move what the special exponents of float32 hold out of ``table`` and to where it belongs."""
-        width = 1 << (_FLOAT32_MANTISSA - self._drop)
-        half = table.size // 2
-        tiny = [table[start : start + _FIRST_PLAIN_EXPONENT * width] for start in (0, half)]
-        huge = [table[start + _SPECIAL_EXPONENT * width : start + half] for start in (0, half)]
-        few = sum(int(part.sum()) for part in tiny)
-        many = sum(int(part.sum()) for part in huge) - (0 if nulls is None else nulls.size)
-        for part in (*tiny, *huge):
-            part[:] = 0
-        if not few and not many:
-            return
-        zeros = int(values.size - np.count_nonzero(values))
+    def _count(self, values: NumberArray, nulls: IntArray | None, table: IntArray) -> None:
+        """Count a block whose finite values have their places in ``table``."""
+        shift, base, size = np.uint64(self._shift), np.uint64(self._base), table.size
+        everything = size == 1 << (64 - self._shift)
+        strays = []
+        for rows, index, holes in self._scratch.blocks(values.size, nulls):
+            codes = index.view(np.uint64)
+            np.right_shift(self._doubles(values[rows]).view(np.uint64), shift, out=codes)
+            if base:
+                # What lies below wraps around to beyond.
+                np.subtract(codes, base, out=codes)
+            if holes is not None:
+                codes[holes] = 0
+            if not everything and codes.max() >= size:
+                beyond = np.flatnonzero(codes >= size)
+                strays.append(values[rows][beyond].astype(np.float64))
+                codes[beyond] = 0
+                table[0] -= beyond.size
+            np.add.at(table, index, 1)
         if nulls is not None:
-            zeros -= int(np.count_nonzero(values[nulls] == 0))
-        if zeros == few and not many:
-            self._zeros += zeros
-            return
-        with np.errstate(invalid="ignore", over="ignore"):
-            size = np.abs(values)
-            special = ~((size >= 2.0**-125) & (size < np.finfo(np.float32).max))
-            rounded = values.astype(np.float32)
-        if nulls is not None:
-            special[nulls] = False
-        # Values next to the largest float32 may have been counted as plain: only those rounded to infinity
-        # are not.
-        special &= ~(np.isfinite(rounded) & (np.abs(rounded) >= 2.0**-125))
-        self._add_plainly(values[special])
+            table[0] -= nulls.size
+        if everything and self._forget_specials(table):
+            held = _without(values, nulls)
+            strays.append(held[~np.isfinite(held)].astype(np.float64))
+        if strays:
+            self._add_plainly(np.concatenate(strays))
 
-    def _add_plainly(self, numbers: FloatArray | IntArray) -> None:
+    def _doubles(self, values: NumberArray) -> FloatArray:
+        if values.dtype == np.float64:
+            return values.view(np.float64)
+        doubles = self._scratch.double(values.size)
+        doubles[:] = values
+        return doubles
+
+    def _forget_specials(self, table: IntArray) -> bool:
+        """Clear the codes of NaN and the infinities, which share some; tell whether there were any."""
+        first = _SPECIAL_EXPONENT << (_MANTISSA - self._shift)
+        half = table.size // 2
+        specials = table[first:half], table[half + first :]
+        found = any(part.any() for part in specials)
+        for part in specials:
+            part[:] = 0
+        return found
+
+    def _add_plainly(self, numbers: NumberArray) -> None:
         values = numbers.astype(np.float64, copy=False)
         finite = values[np.isfinite(values)]
         if finite.size < values.size:
@@ -195,7 +171,7 @@ class NumberCounter:
         if not finite.size:
             return
         self._refine(finite[:SAMPLE])
-        keys = keys_of(np.ascontiguousarray(finite), self._shift)
+        keys = keys_of(finite, self._shift)
         low, high = int(keys.min()), int(keys.max())
         if high - low < TABLE:
             counts = np.bincount(keys - low)
@@ -205,9 +181,9 @@ class NumberCounter:
             found = Cells(self._shift, *counted(keys))
         self._merge(found)
 
-    def _refine(self, numbers: FloatArray | IntArray) -> None:
+    def _refine(self, sample: NumberArray) -> None:
         """Raise the working shift to what a sample needs: the final one can only be higher."""
-        shift = _shift_of(numbers)
+        shift = Cells.of(sample[np.isfinite(sample)]).shift
         if shift > self._shift:
             self._flush()
             self._shift = shift
@@ -221,11 +197,9 @@ class NumberCounter:
     def _flush(self) -> None:
         table, self._table = self._table, None
         if table is not None:
-            codes = np.flatnonzero(table)
-            self._merge(_cells_of_codes(codes + self._base, table[codes], self._drop))
-        zeros, self._zeros = self._zeros, 0
-        if zeros:
-            self._merge(Cells.of(np.zeros(1), np.array([zeros])))
+            held = np.flatnonzero(table)
+            codes = held.view(np.uint64) + np.uint64(self._base)
+            self._merge(Cells.of_codes(codes, table[held], self._shift).within())
 
     def _integer_table(self, low: int, high: int) -> IntArray:
         if self._integers is not None:
@@ -245,7 +219,7 @@ class NumberCounter:
         return table
 
 
-def _without(values: FloatArray | IntArray, nulls: IntArray | None) -> FloatArray | IntArray:
+def _without(values: NumberArray, nulls: IntArray | None) -> NumberArray:
     if nulls is None:
         return values
     held: BoolArray = np.ones(values.size, dtype=np.bool_)
@@ -253,40 +227,10 @@ def _without(values: FloatArray | IntArray, nulls: IntArray | None) -> FloatArra
     return values[held]
 
 
-def _window(low: float, high: float, drop: int) -> tuple[int, int]:
-    """Return first code and number of codes of the numbers of one sign in [low, high]."""
-    with np.errstate(over="ignore"):
-        codes = np.array([low, high]).astype(np.float32).view(np.uint32) >> drop
-    first, last = int(codes.min()), int(codes.max())
-    exponents = (np.array([first, last]) & ((1 << (31 - drop)) - 1)) >> (_FLOAT32_MANTISSA - drop)
-    if exponents.min() < _FIRST_PLAIN_EXPONENT or exponents.max() >= _SPECIAL_EXPONENT:
-        return 0, TABLE + 1
-    return first, last - first + 1
-
-
-def _shift_of(sample: FloatArray | IntArray) -> int:
-    """Return the shift that a sample of numbers needs, by its float32s if those alone are too many."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        codes = sample.astype(np.float32).view(np.uint32)
-    exponents = (codes >> np.uint32(_FLOAT32_MANTISSA)) & np.uint32(_SPECIAL_EXPONENT)
-    codes = np.sort(codes[(exponents >= _FIRST_PLAIN_EXPONENT) & (exponents < _SPECIAL_EXPONENT)])
-    differ = codes[1:] ^ codes[:-1]
-    if np.count_nonzero(differ) < LIMIT:
-        values = sample.astype(np.float64, copy=False)
-        values = values[np.isfinite(values)]
-        return Cells.of(values).shift if values.size else 0
-    # The differing bits of neighbours tell at which shift they begin to share a cell.
-    for drop in range(1, 32):
-        if np.count_nonzero(differ >> np.uint32(drop)) < LIMIT:
-            return FIRST_ROUNDED_SHIFT - 1 + drop
-    return LAST_SHIFT
-
-
-def _cells_of_codes(codes: IntArray, counts: IntArray, drop: int) -> Cells:
-    """Return the cells of shifted float32 bit patterns (plain exponents, and 0 for zero)."""
-    bits = 31 - drop
-    magnitude = codes & ((1 << bits) - 1)
-    keys = np.where(magnitude == 0, 0, magnitude + (_BIAS << (_FLOAT32_MANTISSA - drop)))
-    keys = np.where(codes >> bits, -keys, keys)
-    order = np.argsort(keys, kind="stable")
-    return Cells(FIRST_ROUNDED_SHIFT - 1 + drop, keys[order], counts[order]).within()
+def _window(low: float, high: float, shift: int) -> _Window:
+    """Return the codes of the numbers in [low, high]: all there are, if those are of both signs."""
+    if low <= 0 <= high:
+        return _Window(0, 1 << (64 - shift))
+    ends = np.array([low, high], dtype=np.float64).view(np.uint64) >> np.uint64(shift)
+    first = int(ends.min())
+    return _Window(first, int(ends.max()) - first + 1)

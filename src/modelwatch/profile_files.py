@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-MAGIC = b"modelwatch profile 1\n"
+MAGIC = b"modelwatch profile 2\n"
 _SCALARS = (
     "name", "type", "integer", "rows", "missing", "type_errors", "out_of_range", "positive_infinite",
     "negative_infinite", "minimum", "maximum",

@@ -149,8 +149,10 @@ def _vanished(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | 
     if known is None or found is None:
         return None
     gone = {name: rows for name, rows in known.counts.items() if name not in found.counts}
-    share = sum(gone.values()) / known.rows if known.rows else 0.0
-    by_chance = sum(rows * (1 - rows / known.rows) ** production.rows for rows in known.counts.values())
+    # `rows` sums up all categories: once is enough.
+    total = known.rows
+    share = sum(gone.values()) / total if total else 0.0
+    by_chance = sum(rows * (1 - rows / total) ** production.rows for rows in known.counts.values())
     return _Counted(
         round(share * production.rows), 0, _listing("vanished", gone), expected=math.ceil(by_chance)
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from modelwatch.arrays import AnyArray, FloatArray, IntArray
+    from collections.abc import Iterator
 
-# Rows counted at once: their positions take a quarter of a megabyte.
+    from modelwatch.arrays import FloatArray, IntArray
+
+# Rows counted at once: their positions take a quarter of a megabyte, which the cache holds.
 CACHED = 1 << 15
 
 
@@ -17,19 +20,8 @@ class Scratch:
     """Buffers that one thread reuses from block to block; fresh pages cost more than the counting."""
 
     def __init__(self) -> None:
-        self._single = np.empty(0, dtype=np.float32)
         self._index = np.empty(0, dtype=np.int64)
         self._double = np.empty(0, dtype=np.float64)
-
-    def single(self, size: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        """Return a float32 buffer of shape ``(size,)``."""
-        if self._single.size < size:
-            self._single = np.empty(size, dtype=np.float32)
-        return self._single[:size]
-
-    def code(self, size: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-        """Return an int32 buffer of shape ``(size,)``, the memory of `single`."""
-        return self.single(size).view(np.int32)
 
     def index(self, size: int) -> IntArray:
         """Return an int64 buffer of shape ``(size,)``."""
@@ -37,20 +29,30 @@ class Scratch:
             self._index = np.empty(size, dtype=np.int64)
         return self._index[:size]
 
-    def tally(self, table: IntArray, codes: AnyArray) -> None:
-        """Add to ``table`` how often each of its positions occurs in ``codes``, shape ``(n,)``.
-
-        `numpy.add.at` needs int64 positions: so many are made at a time as leave the cache some room.
-        """
-        index = self.index(min(codes.size, CACHED))
-        for begin in range(0, codes.size, CACHED):
-            part = codes[begin : begin + CACHED]
-            held = index[: part.size]
-            held[:] = part
-            np.add.at(table, held, 1)
-
     def double(self, size: int) -> FloatArray:
         """Return a float64 buffer of shape ``(size,)``."""
         if self._double.size < size:
             self._double = np.empty(size, dtype=np.float64)
         return self._double[:size]
+
+    def blocks(self, size: int, nulls: IntArray | None) -> Iterator[tuple[slice, IntArray, IntArray | None]]:
+        """Yield which rows come next, an int64 buffer as long, and which of its places are null.
+
+        Parameters
+        ----------
+        size
+            Rows in all.
+        nulls
+            Ascending positions of the nulls, or None.
+        """
+        starts = range(0, size, CACHED)
+        index = self.index(min(size, CACHED))
+        if nulls is None:
+            for begin in starts:
+                rows = slice(begin, min(begin + CACHED, size))
+                yield rows, index[: rows.stop - begin], None
+            return
+        ends = [*starts, size]
+        cuts = np.searchsorted(nulls, ends)
+        for (begin, end), (first, last) in zip(pairwise(ends), pairwise(cuts), strict=True):
+            yield slice(begin, end), index[: end - begin], nulls[first:last] - begin

@@ -83,7 +83,7 @@ def test_a_larger_shift_is_a_larger_drift(seed: int, metric: str) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(FLOATS, max_size=40), st.integers(0, 52).filter(lambda shift: shift != 29))
+@given(st.lists(FLOATS, max_size=40), st.integers(0, 52))
 def test_cells_hold_their_values(values: list[float], shift: int) -> None:
     array = np.array(sorted(values), dtype=np.float64)
     keys = keys_of(array, shift)
@@ -97,7 +97,7 @@ def test_cells_hold_their_values(values: list[float], shift: int) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(FLOATS, max_size=40), st.data())
 def test_coarse_cells_do_not_depend_on_the_way(values: list[float], data: Any) -> None:
-    shifts = [shift for shift in range(53) if shift != 29]
+    shifts = range(53)
     array = np.array(values, dtype=np.float64)
     fine, coarse = sorted(data.draw(st.tuples(st.sampled_from(shifts), st.sampled_from(shifts))))
     assert np.array_equal(coarsened(keys_of(array, fine), fine, coarse), keys_of(array, coarse))
