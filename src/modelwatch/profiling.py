@@ -112,11 +112,13 @@ def _by_column(
     rows = source.rows
     workers = threads or min(len(names) or 1, os.cpu_count() or 1)
     if workers > 1 and rows >= _ROWS_WORTH_THREADS:
+        # The largest first, so that no thread is left with a large one at the end.
+        order = sorted(names, key=source.size, reverse=True)
         with ThreadPoolExecutor(workers) as pool:
-            profiles = list(pool.map(scan, names))
+            profiles = dict(zip(order, pool.map(scan, order), strict=True))
     else:
-        profiles = [scan(name) for name in names]
-    return Profile(rows, {column.name: column for column in profiles}, source.duplicate_names)
+        profiles = {name: scan(name) for name in names}
+    return Profile(rows, {name: profiles[name] for name in names}, source.duplicate_names)
 
 
 def _by_batch(source: Source, columns: list[str] | None, contract: Contract | None) -> Profile:

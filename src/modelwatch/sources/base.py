@@ -48,6 +48,10 @@ class ColumnSource(Source, Protocol):
         """Number of rows, known without reading them."""
         ...
 
+    def size(self, name: str) -> int:
+        """Return about how many bytes one column takes, known without reading it."""
+        ...
+
     def chunks(self, name: str) -> Iterator[tuple[pa.Array, Bounds | None]]:
         """Yield the arrays of one column, with their extremes where the format knows them."""
         ...
@@ -77,6 +81,10 @@ class TableSource:
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the table's batches."""
         yield from (self.table if columns is None else self.table.select(columns)).to_batches()
+
+    def size(self, name: str) -> int:
+        """Return how many bytes one column takes."""
+        return int(self.table.column(name).nbytes)
 
     def chunks(self, name: str) -> Iterator[tuple[pa.Array, Bounds | None]]:
         """Yield the arrays of one column."""

@@ -124,6 +124,16 @@ class ParquetSource:
                 begun += batch.num_rows
                 yield batch if mask is None else batch.filter(mask)
 
+    def size(self, name: str) -> int:
+        """Return how many bytes one column takes once decompressed, by the footers."""
+        position = self._position(name)
+        if position is None:
+            return 0
+        return sum(
+            part.metadata.row_group(part.group).column(position).total_uncompressed_size
+            for part in self._parts
+        )
+
     def chunks(self, name: str) -> Iterator[tuple[pa.Array, Bounds | None]]:
         """Yield one column row group by row group."""
         position = self._position(name)
