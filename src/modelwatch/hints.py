@@ -26,8 +26,10 @@ _FACTORS = {
 # A changed unit leaves the shape: quantiles agree this well after scaling back.
 _FACTOR_TOLERANCE = 0.1
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
-# A default value that was never there and now fills this share of the rows.
+# A value that was never there and now fills this share of the rows: a round one or one out of the baseline's
+# range (-999, 0) sooner than one that might be measured, which the rows of a single person may repeat.
 _FILL_SHARE = 0.02
+_MEASURED_FILL_SHARE = 0.1
 _NEVER = 0.001
 # Kolmogorov-Smirnov distances before and after changing the sign back.
 _FAR, _NEAR = 0.3, 0.15
@@ -79,7 +81,10 @@ def _fill(baseline: NumericDistribution, production: NumericDistribution, pair: 
     neighbours[spot] = 0
     if neighbours.max() * 3 > now[spot]:
         return ""
-    low = pair.lower[spot]
+    low = float(pair.lower[spot])
+    outside = low < (baseline.minimum or 0.0) or low > (baseline.maximum or 0.0)
+    if not low.is_integer() and not outside and now[spot] < _MEASURED_FILL_SHARE:
+        return ""
     return f"likely cause: default fill, {now[spot]:.1%} of rows are {low:.6g}, which the baseline never had"
 
 

@@ -276,6 +276,13 @@ def test_likely_causes(change: Any, cause: str) -> None:
     assert "likely cause" not in compared(amounts, amounts[::-1])["population_stability_index"].note
 
 
+def test_rows_of_one_person_are_no_default_fill() -> None:
+    repeated = np.where(np.arange(NORMAL.size) % 20 == 0, 1.2345678, NORMAL)
+    assert "default fill" not in compared(NORMAL, repeated)["population_stability_index"].note
+    rounded = np.where(np.arange(NORMAL.size) % 20 == 0, 0.0, NORMAL)
+    assert "default fill" in compared(NORMAL, rounded)["population_stability_index"].note
+
+
 def test_huge_and_tiny_magnitudes() -> None:
     huge = np.array([1e300, -1e300, 1.7e308, -1.7e308] * 30)
     tiny = np.array([5e-324, 1e-310, -5e-324, 0.0] * 30)
