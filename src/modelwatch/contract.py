@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from dataclasses import MISSING, dataclass, field
 from dataclasses import fields as fields_of
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 # A column of texts with more values than this is free text or an identifier: no list of allowed values.
 LONGEST_ALLOWED = 200
 VERSION = "contract/v1"
+# What integers that name rows are called, and in how many rows at least their value is a new one.
+_IDENTIFIER_NAME = re.compile(r"(^|_)([Ii]d|ID|uuid|UUID|guid|key)$|[a-z]Id$")
+_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +142,15 @@ class Contract:
         profile
             Profile of the baseline.
         roles
-            Roles of columns that are not features.
+            Roles of columns that are not features. Without one, an only column of times is the event time,
+            and what names nearly each row anew (texts, and integers called so) an identifier.
         """
         named = {name: Role(role) for name, role in (roles or {}).items()}
         if unknown := sorted(set(named) - set(profile.columns)):
             raise ContractError("Roles for columns that the baseline does not have", got=unknown)
+        times = [name for name, column in profile.columns.items() if column.kind is Kind.TIME]
+        if len(times) == 1 and Role.EVENT_TIME not in named.values():
+            named.setdefault(times[0], Role.EVENT_TIME)
         columns = [_inferred(column, named.get(name)) for name, column in profile.columns.items()]
         return cls(columns=tuple(column for column in columns if column is not None), timezone=timezone)
 
@@ -174,16 +182,27 @@ def _inferred(column: ColumnProfile, role: Role | None) -> ColumnContract | None
     if column.kind not in types:
         return None
     if role is None:
-        role = Role.IDENTIFIER if column.identifier_like else Role.FEATURE
+        role = Role.IDENTIFIER if column.identifier_like or _numbers_rows(column) else Role.FEATURE
     kind = types[column.kind]
     if role is Role.EVENT_TIME and kind == "text":
         # Formats without times of their own spell them.
         kind = "time"
     fields: dict[str, Any] = {"name": column.name, "type": kind, "role": role}
     compared = role in (Role.FEATURE, Role.PREDICTION, Role.TARGET, Role.SEGMENT, Role.PROBABILITY)
-    if column.kind is Kind.NUMBER and compared:
+    if column.kind is Kind.NUMBER and role is Role.PROBABILITY:
+        fields |= {"minimum": 0, "maximum": 1}
+    elif column.kind is Kind.NUMBER and compared:
         fields |= {"minimum": column.minimum, "maximum": column.maximum}
     names = column.category_names
     if column.kind is Kind.TEXT and compared and names is not None and len(names) <= LONGEST_ALLOWED:
         fields["allowed"] = tuple(names)
     return ColumnContract(**fields, nullable=column.missing > 0)
+
+
+def _numbers_rows(column: ColumnProfile) -> bool:
+    """Tell whether an integer column is called an identifier and has nearly a value a row."""
+    if not column.integer or column.kind is not Kind.NUMBER or column.cells is None:
+        return False
+    # More values than cells are exact for: "nearly each" cannot be told, the name decides.
+    many = column.cells.shift > 0 or column.cells.keys.size > _NEARLY_ALL * column.cells.total
+    return many and _IDENTIFIER_NAME.search(column.name) is not None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from modelwatch.cells import align
 from modelwatch.empirical import kolmogorov_smirnov_distance
@@ -23,8 +24,8 @@ _FACTORS = {
     3600.0: "x3600 (hours and seconds)",
     1e9: "x1e9 (seconds and nanoseconds)",
 }
-# A changed unit leaves the shape: quantiles agree this well after scaling back.
-_FACTOR_TOLERANCE = 0.1
+# A changed unit leaves the shape: scaled back, quantiles agree within this share of spread and size.
+_FACTOR_TOLERANCE = 0.2
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 # A value that was never there and now fills this share of the rows: a round one or one out of the baseline's
 # range (-999, 0) sooner than one that might be measured, which the rows of a single person may repeat.
@@ -50,18 +51,21 @@ def hint(sides: Sides) -> str:
 
 
 def _unit(baseline: NumericDistribution, production: NumericDistribution) -> str:
-    pairs = [(baseline.quantile(q), production.quantile(q)) for q in _QUANTILES]
-    ratios = [after / before for before, after in pairs if before and after]
-    if len(ratios) < 3 or min(ratios) <= 0:
-        return ""
-    middle = sorted(ratios)[len(ratios) // 2]
-    for factor, name in _FACTORS.items():
-        for scale, arrow in ((factor, "larger"), (1 / factor, "smaller")):
-            if abs(math.log(middle / scale)) < _FACTOR_TOLERANCE * 2 and all(
-                abs(math.log(ratio / middle)) < _FACTOR_TOLERANCE * 4 for ratio in ratios
-            ):
-                return f"likely cause: unit change, {arrow} by {name}"
-    return ""
+    """Look for the factor that takes all quantiles back to the baseline's, whatever they lie around."""
+    before = np.array([baseline.quantile(q) for q in _QUANTILES])
+    after = np.array([production.quantile(q) for q in _QUANTILES])
+    found = {}
+    # Next to the largest doubles a product is infinite, and as far from the baseline as it should be.
+    with np.errstate(over="ignore", invalid="ignore"):
+        allowed = _FACTOR_TOLERANCE * (before[-1] - before[0] + np.abs(before))
+        if np.all(np.abs(after - before) <= allowed):
+            return ""
+        for factor, name in _FACTORS.items():
+            for scale, arrow in ((factor, "larger"), (1 / factor, "smaller")):
+                apart = np.abs(after / scale - before)
+                if np.all(apart <= allowed):
+                    found[float(apart.max())] = f"likely cause: unit change, {arrow} by {name}"
+    return found[min(found)] if found else ""
 
 
 def _sign(baseline: NumericDistribution, production: NumericDistribution, pair: AlignedCells) -> str:

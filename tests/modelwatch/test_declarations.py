@@ -30,6 +30,32 @@ def test_a_wrong_monitor_is_refused_with_its_place(tmp_path: Path, text: str, me
     assert str(path) in str(raised.value)
 
 
+@pytest.mark.parametrize("rows", [200, 20_000])
+def test_what_no_feature_is_is_inferred(rows: int) -> None:
+    numbers = np.arange(rows)
+    frame = pd.DataFrame(
+        {
+            "customer_id": numbers,
+            "grid": numbers,
+            "store_id": numbers % 9,
+            "seen": pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(numbers, unit="s"),
+            "score": np.linspace(0.2, 0.7, rows),
+        }
+    )
+    contract = Contract.infer(profile(frame), roles={"score": "probability"})
+    roles = {column.name: column.role for column in contract.columns}
+    assert roles == {
+        "customer_id": Role.IDENTIFIER,
+        "grid": Role.FEATURE,
+        "store_id": Role.FEATURE,
+        "seen": Role.EVENT_TIME,
+        "score": Role.PROBABILITY,
+    }
+    assert (contract["score"].minimum, contract["score"].maximum) == (0, 1)
+    two = Contract.infer(profile(frame.assign(born=frame["seen"])))
+    assert two["seen"].role is Role.FEATURE
+
+
 def test_a_contract_is_inferred_kept_and_enforced(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"id": [f"r{i}" for i in range(200)], "age": np.arange(200) % 60, "city": ["A, B", "C"] * 100}

@@ -276,6 +276,13 @@ def test_likely_causes(change: Any, cause: str) -> None:
     assert "likely cause" not in compared(amounts, amounts[::-1])["population_stability_index"].note
 
 
+def test_a_changed_unit_is_told_of_a_column_around_zero() -> None:
+    other = np.random.default_rng(5).standard_normal(NORMAL.size)
+    assert "x1000" in compared(NORMAL, other * 1000)["population_stability_index"].note
+    for quiet in (other, other * 3, other + 2, np.zeros(NORMAL.size)):
+        assert "unit change" not in compared(NORMAL, quiet)["population_stability_index"].note
+
+
 def test_rows_of_one_person_are_no_default_fill() -> None:
     repeated = np.where(np.arange(NORMAL.size) % 20 == 0, 1.2345678, NORMAL)
     assert "default fill" not in compared(NORMAL, repeated)["population_stability_index"].note
