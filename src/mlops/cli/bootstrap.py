@@ -55,7 +55,7 @@ def bootstrap(
 
     State store, key, identities with federated credentials, resource groups, GitHub's environments,
     variables and rulesets. What is there already is left alone, so it may be run again at any time,
-    also after an interruption.
+    also after an interruption. Pull requests wait for an approval where two people or more may write.
     """
     if apply and destroy:
         raise UsageError("--apply and --destroy exclude each other.", next_step="leave out one of them")

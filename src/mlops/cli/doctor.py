@@ -103,9 +103,12 @@ def _check_cloud(findings: Findings, settings: Environment, repository: str | No
     if azure:
         _check_declared(findings, settings, azure, github, origin, output)
     if github and origin:
-        from mlops.onboarding.doctor.github import check_gates
+        from mlops.onboarding.doctor.github import check_gates, check_reviews
 
-        check_gates(findings, github, settings.name, production=settings.profile == "prod")
+        production = settings.profile == "prod"
+        check_gates(findings, github, settings.name, production=production)
+        owners = ROOT / ".github" / "CODEOWNERS"
+        check_reviews(findings, github, origin[1], settings.name, production=production, owners=owners)
 
 
 def _check_settings(findings: Findings, settings: Environment) -> bool:

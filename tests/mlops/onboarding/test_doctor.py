@@ -92,6 +92,7 @@ def test_where_all_is_there_it_is_healthy(doctor: Doctor, clouds: Clouds, declar
     assert report["healthy"]
     assert by_status(report, "FAIL") | by_status(report, "UNKNOWN") == set()
     assert finding(report, "Azure")["found"] == "ann@contoso.com"
+    assert finding(report, "reviews")["found"] == "a pull request waits for 1 approval"
     assert finding(report, "subject of tokens")["found"] == "repo:Octo-Org@1234/churn@5678:environment:…"
     assert finding(report, declaration.prerequisites.resources[1].id.rpartition("/")[2])["found"] == "ours"
 
