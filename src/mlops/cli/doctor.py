@@ -183,7 +183,7 @@ def _check_declared(
     checks.check_policies(findings, azure, (*made, *declaration.stack))
     if github and origin:
         output.progress("comparing with what bootstrap makes …")
-        check_delivery(findings, declaration.prerequisites, azure, github)
+        check_delivery(findings, declaration.prerequisites, azure, github, contract=declaration.contract)
     else:
         findings.group = "bootstrap"
         findings.unknown("what bootstrap makes", "GitHub could not be asked", "see the group github above")

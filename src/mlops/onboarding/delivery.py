@@ -40,7 +40,6 @@ VARIABLES: Final = (
     "AZURE_SUBSCRIPTION_ID",
     "AZURE_TENANT_ID",
     "PULUMI_BACKEND_URL",
-    "PULUMI_SECRETS_PROVIDER",
 )
 """The variables of each environment; all of them are ids and addresses, none is a secret."""
 

@@ -97,6 +97,20 @@ def test_where_all_is_there_it_is_healthy(doctor: Doctor, clouds: Clouds, declar
     assert finding(report, declaration.prerequisites.resources[1].id.rpartition("/")[2])["found"] == "ours"
 
 
+def test_a_stack_that_is_not_in_the_store_is_initialised_with_its_key(
+    doctor: Doctor, declaration: Declaration
+) -> None:
+    contract = declaration.contract
+    for stack, folder in (("shared", "infra/platform"), ("dev", "infra/workload")):
+        check = finding(doctor(), f"stack {stack}")
+        assert check["status"] == "WARN"
+        assert check["fix"] == (
+            f"pulumi login '{contract['backendUrl']}' && pulumi stack init {stack} --cwd {folder} "
+            f"--secrets-provider '{contract['secretsProvider']}'"
+        )
+    assert re.fullmatch(r"azurekeyvault://[\w-]+\.vault\.azure\.net/keys/pulumi", contract["secretsProvider"])
+
+
 def test_where_half_is_there_it_names_what_is_missing_and_what_differs(
     doctor: Doctor, clouds: Clouds, declaration: Declaration
 ) -> None:
