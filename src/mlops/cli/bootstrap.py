@@ -16,9 +16,9 @@ from mlops.settings import ROOT, load
 
 if TYPE_CHECKING:
     from mlops.cli.declared import Declaration
+    from mlops.github import GitHub
     from mlops.onboarding.azure import Azure
     from mlops.onboarding.changes import FileChange
-    from mlops.onboarding.github import GitHub
     from mlops.onboarding.operation import Action, Operation
 
 __all__ = ["add_commands"]
@@ -95,7 +95,7 @@ class _Opened:
 def _open(environment: str, repository: str | None, reviewers: list[str], output: Output) -> _Opened:
     from mlops.cli import clouds
     from mlops.cli.declared import declare
-    from mlops.onboarding.github import repository_of
+    from mlops.github import repository_of
     from mlops.onboarding.subject import subject_prefix
 
     settings = load(environment)

@@ -16,9 +16,9 @@ from mlops.settings import ROOT, load
 from mlops.settings.together import STACKS, load_together
 
 if TYPE_CHECKING:
+    from mlops.github import GitHub
     from mlops.onboarding.azure import Azure
     from mlops.onboarding.doctor import Findings
-    from mlops.onboarding.github import GitHub
     from mlops.settings import Environment
 
 __all__ = ["add_commands"]
@@ -132,7 +132,7 @@ def _check_settings(findings: Findings, settings: Environment) -> bool:
 
 def _github(findings: Findings, repository: str | None) -> GitHub | None:
     from mlops.cli import clouds
-    from mlops.onboarding.github import repository_of
+    from mlops.github import repository_of
 
     findings.group = "login"
     try:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.errors import SettingsError
 from mlops.onboarding.comparison import differences
 from mlops.onboarding.operation import LATER, Operation
-from mlops.onboarding.rest import RefusedError
 from mlops.onboarding.reviews import fitted, writers
+from mlops.rest import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mlops.onboarding.github import GitHub
+    from mlops.github import GitHub
     from mlops.onboarding.operation import Report
 
 __all__ = [

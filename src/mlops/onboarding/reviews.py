@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from mlops.onboarding.github import GitHub
+    from mlops.github import GitHub
 
 __all__ = ["approvals_asked", "fitted", "sole_owners", "writers"]
 

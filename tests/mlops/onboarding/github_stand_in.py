@@ -38,7 +38,7 @@ class GitHubStandIn:
     people: list[dict[str, Any]] = field(default_factory=lambda: [ANN, BEN])
 
     def answer(  # noqa: PLR0911 - one line a route
-        self, method: str, path: str, query: dict[str, str], body: Any
+        self, method: str, path: str, query: dict[str, str], body: Any, base: str
     ) -> Answer:
         below = path.removeprefix(f"/repos/{REPOSITORY}")
         if below == path:
@@ -49,8 +49,10 @@ class GitHubStandIn:
         if found:
             return self._environment(method, unquote(found[1]), found[2] or "", body)
         if below == "/collaborators":
-            size, page = int(query["per_page"]), int(query["page"])
-            return 200, {}, self.people[size * (page - 1) : size * page]
+            size, page = int(query["per_page"]), int(query.get("page", 1))
+            link = f'<{base}{path}?per_page={size}&page={page + 1}>; rel="next"'
+            headers = {"Link": link} if len(self.people) > size * page else {}
+            return 200, headers, self.people[size * (page - 1) : size * page]
         if below == "/rules/branches/main":
             return self._rules()
         if below.startswith("/rulesets"):

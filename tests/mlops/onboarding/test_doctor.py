@@ -12,10 +12,10 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from mlops.cli.application import run
 from mlops.cli.declared import Declaration
+from mlops.github import github_token, repository_of
 from mlops.onboarding.bootstrap import create
 from mlops.onboarding.doctor import Check, Findings, Report, Status
 from mlops.onboarding.doctor.machine import check_reach
-from mlops.onboarding.github import github_token, repository_of
 from mlops.settings import load
 from tests.mlops.onboarding.conftest import Clouds, Credential
 

@@ -16,8 +16,8 @@ from mlops.onboarding.delivery import DeliveryEnvironment
 from mlops.onboarding.doctor import Findings
 from mlops.onboarding.doctor.github import check_reviews
 from mlops.onboarding.operation import Operation
-from mlops.onboarding.rest import RefusedError
 from mlops.onboarding.reviews import approvals_asked, fitted, sole_owners, writers
+from mlops.rest import RefusedError
 from mlops.settings import ROOT
 from tests.mlops.onboarding.conftest import Clouds
 from tests.mlops.onboarding.github_stand_in import ANN, BEN

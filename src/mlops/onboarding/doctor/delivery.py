@@ -9,10 +9,10 @@ from mlops.onboarding.bootstrap import create
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mlops.github import GitHub
     from mlops.onboarding.azure import Azure
     from mlops.onboarding.bootstrap import Prerequisites
     from mlops.onboarding.doctor.report import Findings
-    from mlops.onboarding.github import GitHub
     from mlops.onboarding.operation import Operation
 
 __all__ = ["check_delivery"]

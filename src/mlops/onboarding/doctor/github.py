@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlops.errors import ProjectError
 from mlops.onboarding.delivery import PLAN_SUFFIX, reason_of_plan
-from mlops.onboarding.rest import RefusedError
 from mlops.onboarding.reviews import approvals_asked, sole_owners, writers
 from mlops.onboarding.subject import subject_prefix
+from mlops.rest import RefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mlops.github import GitHub
     from mlops.onboarding.doctor.report import Findings
-    from mlops.onboarding.github import GitHub
 
 __all__ = ["check_gates", "check_repository", "check_reviews"]
 
