@@ -16,9 +16,9 @@ from mlops.settings import ROOT, load
 
 if TYPE_CHECKING:
     from mlops.cli.declared import Declaration
+    from mlops.github import GitHub
     from mlops.onboarding.azure import Azure
     from mlops.onboarding.changes import FileChange
-    from mlops.onboarding.github import GitHub
     from mlops.onboarding.operation import Action, Operation
 
 __all__ = ["add_commands"]
@@ -55,7 +55,7 @@ def bootstrap(
 
     State store, key, identities with federated credentials, resource groups, GitHub's environments,
     variables and rulesets. What is there already is left alone, so it may be run again at any time,
-    also after an interruption.
+    also after an interruption. Pull requests wait for an approval where two people or more may write.
     """
     if apply and destroy:
         raise UsageError("--apply and --destroy exclude each other.", next_step="leave out one of them")
@@ -95,7 +95,7 @@ class _Opened:
 def _open(environment: str, repository: str | None, reviewers: list[str], output: Output) -> _Opened:
     from mlops.cli import clouds
     from mlops.cli.declared import declare
-    from mlops.onboarding.github import repository_of
+    from mlops.github import repository_of
     from mlops.onboarding.subject import subject_prefix
 
     settings = load(environment)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mlops.client import azure_credential
 from mlops.errors import ControlPlaneError
+from mlops.github import GITHUB, GitHub, github_token
 from mlops.onboarding.azure import Azure
-from mlops.onboarding.github import GITHUB, GitHub, github_token
 
 if TYPE_CHECKING:
     from mlops.settings import Environment

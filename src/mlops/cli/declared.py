@@ -180,7 +180,6 @@ def _delivery(
                         "AZURE_SUBSCRIPTION_ID": platform or azure.subscription_id,
                         "AZURE_TENANT_ID": azure.tenant_id,
                         "PULUMI_BACKEND_URL": contract["backendUrl"],
-                        "PULUMI_SECRETS_PROVIDER": contract["secretsProvider"],
                     },
                     branch=branch if who == "deploy" else None,
                     reviewers=reviewers if who == "deploy" and target == environment else (),

@@ -16,9 +16,9 @@ from mlops.settings import ROOT, load
 from mlops.settings.together import STACKS, load_together
 
 if TYPE_CHECKING:
+    from mlops.github import GitHub
     from mlops.onboarding.azure import Azure
     from mlops.onboarding.doctor import Findings
-    from mlops.onboarding.github import GitHub
     from mlops.settings import Environment
 
 __all__ = ["add_commands"]
@@ -103,9 +103,12 @@ def _check_cloud(findings: Findings, settings: Environment, repository: str | No
     if azure:
         _check_declared(findings, settings, azure, github, origin, output)
     if github and origin:
-        from mlops.onboarding.doctor.github import check_gates
+        from mlops.onboarding.doctor.github import check_gates, check_reviews
 
-        check_gates(findings, github, settings.name, production=settings.profile == "prod")
+        production = settings.profile == "prod"
+        check_gates(findings, github, settings.name, production=production)
+        owners = ROOT / ".github" / "CODEOWNERS"
+        check_reviews(findings, github, origin[1], settings.name, production=production, owners=owners)
 
 
 def _check_settings(findings: Findings, settings: Environment) -> bool:
@@ -129,7 +132,7 @@ def _check_settings(findings: Findings, settings: Environment) -> bool:
 
 def _github(findings: Findings, repository: str | None) -> GitHub | None:
     from mlops.cli import clouds
-    from mlops.onboarding.github import repository_of
+    from mlops.github import repository_of
 
     findings.group = "login"
     try:
@@ -180,7 +183,7 @@ def _check_declared(
     checks.check_policies(findings, azure, (*made, *declaration.stack))
     if github and origin:
         output.progress("comparing with what bootstrap makes …")
-        check_delivery(findings, declaration.prerequisites, azure, github)
+        check_delivery(findings, declaration.prerequisites, azure, github, contract=declaration.contract)
     else:
         findings.group = "bootstrap"
         findings.unknown("what bootstrap makes", "GitHub could not be asked", "see the group github above")

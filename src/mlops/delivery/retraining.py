@@ -21,7 +21,7 @@ from mlops.settings.section import Section
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mlops.delivery.github import GitHub
+    from mlops.github import GitHub
 
 __all__ = ["LABEL", "Decision", "Request", "ask", "close", "read_request", "wanting"]
 
@@ -208,7 +208,8 @@ def ask(
 
 def close(github: GitHub, number: int) -> None:
     """Close a request that was fulfilled."""
-    github.update(f"issues/{number}", {"state": "closed", "state_reason": "completed"})
+    body = {"state": "closed", "state_reason": "completed"}
+    github.send("PATCH", github.path("issues", number), body=body)
 
 
 def _reason(alerts: Sequence[Mapping[str, Any]]) -> str:

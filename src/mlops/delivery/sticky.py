@@ -16,7 +16,7 @@ from mlops.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlops.delivery.github import GitHub
+    from mlops.github import GitHub
 
 __all__ = ["Posted", "comment", "find_issues", "issue", "marker"]
 
@@ -79,23 +79,25 @@ def comment(github: GitHub, number: int, key: str, text: str, *, run: int = 0) -
     """
     first = marker(key, run)
     body = f"{first}\n{fit(text, limit=COMMENT_LIMIT - len(first) - 1)}"
-    mine = [one for one in github.list(f"issues/{number}/comments") if _is_mine(one, key)]
+    comments = github.path("issues", number, "comments")
+    mine = [one for one in github.list(comments) if _is_mine(one, key)]
     if not mine:
-        made = github.create(f"issues/{number}/comments", {"body": body})
+        made = github.send("POST", comments, body={"body": body})
         return Posted("created", int(made["id"]), str(made.get("html_url", "")))
     kept, *duplicates = mine
     # Two runs that started together may both have found none.
     for one in duplicates:
-        github.delete(f"issues/comments/{one['id']}")
+        github.delete(github.path("issues", "comments", one["id"]))
     outcome = _outcome(str(kept["body"]), body, run)
     if outcome == "updated":
-        github.update(f"issues/comments/{kept['id']}", {"body": body})
+        github.send("PATCH", github.path("issues", "comments", kept["id"]), body={"body": body})
     return Posted(outcome, int(kept["id"]), str(kept.get("html_url", "")))
 
 
 def find_issues(github: GitHub, key: str, label: str, *, state: str = "open") -> list[dict[str, Any]]:
     """Return the subject's issues that carry the label, the latest first."""
-    found = github.list("issues", labels=label, state=state, sort="created", direction="desc")
+    path = github.path("issues")
+    found = github.list(path, labels=label, state=state, sort="created", direction="desc")
     return [one for one in found if "pull_request" not in one and _is_mine(one, key)]
 
 
@@ -121,19 +123,22 @@ def issue(
     found = find_issues(github, key, labels[0])
     if text is None:
         for one in found:
-            github.create(f"issues/{one['number']}/comments", {"body": "Nothing is left of this: closed."})
-            github.update(f"issues/{one['number']}", {"state": "closed", "state_reason": "completed"})
+            path = github.path("issues", one["number"])
+            github.send("POST", f"{path}/comments", body={"body": "Nothing is left of this: closed."})
+            github.send("PATCH", path, body={"state": "closed", "state_reason": "completed"})
         return Posted("closed", int(found[0]["number"])) if found else Posted("absent", 0)
     body = f"{first}\n{fit(text, limit=COMMENT_LIMIT - len(first) - 1)}"
     if not found:
-        made = github.create("issues", {"title": title, "body": body, "labels": list(labels)})
+        opened = {"title": title, "body": body, "labels": list(labels)}
+        made = github.send("POST", github.path("issues"), body=opened)
         return Posted("created", int(made["number"]), str(made.get("html_url", "")))
     kept, *duplicates = found
     for one in duplicates:
-        github.update(f"issues/{one['number']}", {"state": "closed", "state_reason": "not_planned"})
+        closed = {"state": "closed", "state_reason": "not_planned"}
+        github.send("PATCH", github.path("issues", one["number"]), body=closed)
     outcome = _outcome(str(kept["body"]), body, run)
     if outcome == "updated":
-        github.update(f"issues/{kept['number']}", {"title": title, "body": body})
+        github.send("PATCH", github.path("issues", kept["number"]), body={"title": title, "body": body})
     return Posted(outcome, int(kept["number"]), str(kept.get("html_url", "")))
 
 

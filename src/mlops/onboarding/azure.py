@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from mlops.onboarding.rest import Rest
+from mlops.rest import Rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,9 @@ class Azure(Rest):
                 raise
             raise self._refusal(f"{method} {path}", error.response) from error
 
-    def _remedy_when_denied(self, code: str, message: str) -> str:
+    def _remedy(self, status: int, code: str, message: str) -> str | None:
+        if status != 403:
+            return super()._remedy(status, code, message)
         action = re.search(r"action '([^']+)'", message)
         if action:
             return f"ask an owner of the scope for a role that allows {action[1]}, then: az login"

@@ -12,10 +12,10 @@ from mlops.onboarding.delivery import PLAN_SUFFIX, GitHubConvergence
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mlops.github import GitHub
     from mlops.onboarding.azure import Azure
     from mlops.onboarding.converge import Resource
     from mlops.onboarding.delivery import DeliveryEnvironment
-    from mlops.onboarding.github import GitHub
     from mlops.onboarding.operation import Operation, Report
 
 __all__ = ["Prerequisites", "create", "destroy"]

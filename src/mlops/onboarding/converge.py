@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.errors import ControlPlaneError, DeploymentError
 from mlops.onboarding.comparison import differences
 from mlops.onboarding.operation import LATER, Operation
-from mlops.onboarding.rest import RefusedError
+from mlops.rest import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops.errors import SettingsError
 from mlops.onboarding.comparison import differences
 from mlops.onboarding.operation import LATER, Operation
-from mlops.onboarding.rest import RefusedError
+from mlops.onboarding.reviews import fitted, writers
+from mlops.rest import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from mlops.onboarding.github import GitHub
+    from mlops.github import GitHub
     from mlops.onboarding.operation import Report
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "DeliveryEnvironment",
     "GitHubConvergence",
     "read_rulesets",
+    "reason_of_plan",
 ]
 
 PLAN_SUFFIX: Final = "-plan"
@@ -38,7 +40,6 @@ VARIABLES: Final = (
     "AZURE_SUBSCRIPTION_ID",
     "AZURE_TENANT_ID",
     "PULUMI_BACKEND_URL",
-    "PULUMI_SECRETS_PROVIDER",
 )
 """The variables of each environment; all of them are ids and addresses, none is a secret."""
 
@@ -217,23 +218,29 @@ class GitHubConvergence:
         try:
             present = {one["name"]: one["id"] for one in self.github.list(path)}
         except RefusedError as refusal:
-            reason = _reason_of_plan(refusal)
+            reason = reason_of_plan(refusal)
             if reason is None:
                 raise
             return [self._done(Operation("unavailable", "rulesets", detail=reason))]
-        return [self._ruleset(one, path, present.get(one["name"])) for one in wanted]
+        alone = len(writers(self.github)) < 2
+        return [
+            self._ruleset(one, fitted(one, alone=alone), path, present.get(one["name"])) for one in wanted
+        ]
 
-    def _ruleset(self, wanted: Mapping[str, Any], path: str, number: int | None) -> Operation:
+    def _ruleset(
+        self, declared: Mapping[str, Any], wanted: dict[str, Any], path: str, number: int | None
+    ) -> Operation:
         label = f"ruleset {wanted['name']}"
+        reason = [] if wanted == declared else ["no approval is asked for: one person alone may write"]
         if number is None:
-            operation = Operation("create", label, f"POST {path}")
-            return self._done(self._sent(operation, "POST", path, dict(wanted)))
+            operation = Operation("create", label, f"POST {path}", ", ".join(reason))
+            return self._done(self._sent(operation, "POST", path, wanted))
         path = f"{path}/{number}"
         changed = differences(wanted, self.github.get(path))
         if not changed:
             return self._done(Operation("same", label))
-        operation = Operation("update", label, f"PUT {path}", ", ".join(changed))
-        return self._done(self._sent(operation, "PUT", path, dict(wanted)))
+        operation = Operation("update", label, f"PUT {path}", ", ".join([*changed, *reason]))
+        return self._done(self._sent(operation, "PUT", path, wanted))
 
     def _sent(self, operation: Operation, method: str, path: str, body: Any) -> Operation:
         """Send the request when writing; what the plan does not offer is said instead of failing."""
@@ -241,7 +248,7 @@ class GitHubConvergence:
             try:
                 self.github.send(method, path, body=body)
             except RefusedError as refusal:
-                reason = _reason_of_plan(refusal)
+                reason = reason_of_plan(refusal)
                 if reason is None:
                     raise
                 return Operation("unavailable", operation.what, operation.call, reason)
@@ -262,7 +269,7 @@ def _protection(present: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _reason_of_plan(refusal: RefusedError) -> str | None:
+def reason_of_plan(refusal: RefusedError) -> str | None:
     """Return what GitHub says where a feature needs another plan; None for any other refusal."""
     text = str(refusal.got)
     if refusal.status in {403, 404, 422} and any(words in text.lower() for words in _NOT_IN_PLAN):

@@ -52,6 +52,19 @@ def test_only_private_environments_pay_for_endpoints() -> None:
     assert private_endpoint_count(load("staging")) < private_endpoint_count(load("prod"))
 
 
+@pytest.mark.parametrize(("sku", "price"), [("standard", 912), ("basic", 292)])
+def test_the_first_approved_host_costs_a_firewall(sku: str, price: int) -> None:
+    def firewalls(*hosts: str) -> list[int]:
+        network = prod.network.model_copy(update={"approved_fqdns": hosts, "firewall_sku": sku})
+        lines = environment_costs(prod.model_copy(update={"network": network}), load_prices())
+        return [int(line.amount) for line in lines if "firewall" in line.item]
+
+    prod = load("prod")
+    assert firewalls() == []
+    assert firewalls("data.example.com") == firewalls("data.example.com", "example.org") == [price]
+    assert f"{price}" in (ROOT / "infra/README.md").read_text("utf-8")
+
+
 def test_dev_pays_for_the_rules_that_only_it_has() -> None:
     assert alert_counts(load("dev"))[1]["PT6H"] == 2
     assert alert_counts(load("prod"))[1]["PT6H"] == 0

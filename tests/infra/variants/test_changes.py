@@ -23,8 +23,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "shorter inference data": {"storage": {"lifecycle": {"delete_collected_after_days": 30}}},
     "zones and regions": {"storage": {"redundancy": "GZRS"}},
     "images kept longer": {"images": {"untagged_days": 30}},
-    "another host": {"network": {"approved_fqdns": ["pypi.org", "*.pythonhosted.org", "example.com"]}},
-    "fewer hosts": {"network": {"approved_fqdns": ["pypi.org"]}},
+    "a first host": {"network": {"approved_fqdns": ["data.example.com"]}},
+    "more hosts": {"network": {"approved_fqdns": ["data.example.com", "*.example.com", "example.org"]}},
     "a wider network": {"network": {"address_space": "10.64.8.0/21"}},
     "another budget": {"budget": {"monthly_amount": 5000}},
     "another budget start": {"budget": {"start": "2027-01-01"}},
@@ -68,3 +68,17 @@ def test_no_protected_resource_is_replaced_or_deleted(
     assert len(protected) > 10
     assert not replaced(provider, old, new) & protected
     assert protected <= new.keys()
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("after", ["a first host", None], ids=["some", "all"])
+def test_hosts_go_again_and_nothing_else_does(
+    declare: Declare, provider: AzureNativeProvider, after: str | None
+) -> None:
+    old = declare("prod", CHANGES["more hosts"])
+    new = declare("prod", CHANGES[after] if after else None)
+    gone = old.keys() - new.keys()
+    assert len(gone) == (2 if after else 3)
+    assert all("::outbound-fqdn-" in key for key in gone)
+    assert not new.keys() - old.keys()
+    assert not replaced(provider, old, new)

@@ -13,6 +13,8 @@ from tests.infra.variants.conftest import BYO, CUSTOMER_KEY, HUB, SCOPED, of
 if TYPE_CHECKING:
     from tests.infra.variants.conftest import Declare
 
+HOSTS = {"network": {"approved_fqdns": ["data.example.com", "*.data.example.com"]}}
+
 
 def test_byo_puts_computes_into_the_training_subnet(declare: Declare) -> None:
     graph = declare("dev", replace=BYO)
@@ -47,11 +49,25 @@ def test_public_has_no_network_and_closes_to_a_list_of_addresses(declare: Declar
     assert of(graph, "keyvault:Vault")["vault"]["properties"]["networkAcls"]["defaultAction"] == "Deny"
 
 
+def test_a_managed_network_lets_out_to_the_hosts_that_are_named(declare: Declare) -> None:
+    kind = "machinelearningservices:ManagedNetworkSettingsRule"
+    plain, graph = of(declare("prod"), kind), of(declare("prod", HOSTS), kind)
+    added = [graph[name] for name in graph if name not in plain]
+    assert [rule["properties"] for rule in added] == [
+        {"type": "FQDN", "category": "UserDefined", "destination": host}
+        for host in HOSTS["network"]["approved_fqdns"]
+    ]
+    names = {rule["ruleName"] for rule in added}
+    assert len(names) == 2, "a host and all below it are two rules"
+    assert all(name.startswith("fqdn-data-example-com-") for name in names)
+
+
 @pytest.mark.parametrize(
     "question",
     [
         ("prod", CUSTOMER_KEY),
         ("prod", {"network": {"egress": "nat_gateway"}}),
+        ("prod", HOSTS),
         ("shared", SCOPED),
         ("shared", {"platform": {"grafana": True}}),
         ("dev", {"retraining": {"trigger": "event_grid"}}),

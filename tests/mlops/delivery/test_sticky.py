@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.core.pipeline.transport import RequestsTransport
 
+from mlops.cli.delivery import surroundings
 from mlops.delivery import retraining
-from mlops.delivery.github import GitHub
 from mlops.delivery.markdown import COMMENT_LIMIT, fit
 from mlops.delivery.sticky import comment, issue
 from mlops.errors import ControlPlaneError, UsageError
+from mlops.github import GitHub
 from tests.workflows.simulation.github_api import GitHubApi
 from tests.workflows.simulation.scenario import REPOSITORY
 
@@ -33,7 +35,15 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def github(api: GitHubApi, waits: list[float]) -> GitHub:
-    return GitHub(api.url, REPOSITORY, "t", sleep=waits.append)
+    return client(api.url, waits)
+
+
+def client(url: str, waits: list[float]) -> GitHub:
+    """Return a client that notes how long it would have waited."""
+
+    transport = RequestsTransport()
+    transport.sleep = waits.append
+    return GitHub("t", REPOSITORY, endpoint=url, transport=transport)
 
 
 def test_created_then_unchanged_then_updated(api: GitHubApi, github: GitHub) -> None:
@@ -106,23 +116,52 @@ def test_a_busy_github_is_asked_again(
 
 
 def test_what_may_have_been_created_is_not_created_again(api: GitHubApi, github: GitHub) -> None:
-    assert list(github.list("issues/1/comments")) == []
-    api.refuse.append((502, {}))
-    with pytest.raises(ControlPlaneError, match="502"):
-        github.create("issues/1/comments", {"body": "x"})
+    path = github.path("issues", 1, "comments")
+    for status in (500, 502, 503, 504):
+        assert list(github.list(path)) == []
+        api.refuse.append((status, {}))
+        with pytest.raises(ControlPlaneError, match=str(status)):
+            github.send("POST", path, body={"body": "x"})
 
 
-def test_a_token_without_the_right_says_which_line_to_write(api: GitHubApi) -> None:
+def test_a_wait_is_never_longer_than_a_minute(api: GitHubApi, github: GitHub, waits: list[float]) -> None:
+    api.refuse += [(429, {"Retry-After": "3600"})] * 5
+    with pytest.raises(ControlPlaneError, match="429"):
+        comment(github, 1, "k", "x")
+    assert waits == [60.0] * 4
+
+
+def test_a_job_without_the_right_says_which_line_to_write(
+    api: GitHubApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     api.tokens["reader"] = {"issues": "read"}
+    monkeypatch.setenv("GITHUB_TOKEN", "reader")
+    monkeypatch.setenv("GITHUB_API_URL", f"{api.url}/")
+    with pytest.raises(UsageError, match="no GITHUB_REPOSITORY"):
+        surroundings.github()
+    monkeypatch.setenv("GITHUB_REPOSITORY", REPOSITORY)
     with pytest.raises(ControlPlaneError, match="permissions:") as caught:
-        comment(GitHub(api.url, REPOSITORY, "reader"), 1, "k", "x")
+        comment(surroundings.github(), 1, "k", "x")
     assert "reader" not in str(caught.value)
+    monkeypatch.setenv("GITHUB_TOKEN", "expired")
+    with pytest.raises(ControlPlaneError, match="set GITHUB_TOKEN"):
+        comment(surroundings.github(), 1, "k", "x")
+
+
+def test_a_token_follows_no_list_to_another_address(api: GitHubApi, github: GitHub) -> None:
+    for number in range(7):
+        api.add_comment(1, f"chatter {number}")
+    address, api.url = api.url, "http://elsewhere.example"
+    with pytest.raises(ControlPlaneError, match="another address") as caught:
+        list(github.list(github.path("issues", 1, "comments")))
+    assert address in str(caught.value)
+    assert len(api.requests) == 1
 
 
 def test_nobody_answers(waits: list[float]) -> None:
-    github = GitHub("http://127.0.0.1:9", REPOSITORY, "t", sleep=waits.append)
+    github = client("http://127.0.0.1:9", waits)
     with pytest.raises(ControlPlaneError, match="does not answer"):
-        list(github.list("issues"))
+        list(github.list(github.path("issues")))
     assert waits == [1.0, 2.0, 4.0, 8.0]
 
 

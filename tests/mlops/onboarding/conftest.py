@@ -22,9 +22,9 @@ from requests.adapters import BaseAdapter
 
 from azureml_local.tls import CA_BUNDLE, server_context
 from mlops.cli.declared import Declaration, declare
+from mlops.github import GitHub
 from mlops.onboarding.azure import Azure
 from mlops.onboarding.bootstrap import Prerequisites
-from mlops.onboarding.github import GitHub
 from mlops.settings import ROOT, load
 from mlops.settings.together import STACKS
 from tests.mlops.onboarding.azure_stand_in import TENANT, AzureStandIn
@@ -108,7 +108,7 @@ class Clouds:
         if parts.path.startswith("/subscriptions/"):
             answer = self.azure.answer(method, parts.path, query, body, self.base)
         else:
-            answer = self.github.answer(method, parts.path, query, body)
+            answer = self.github.answer(method, parts.path, query, body, self.base)
         return None if breaks else answer
 
 
@@ -242,5 +242,8 @@ RULESET = {
     "target": "branch",
     "enforcement": "active",
     "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}},
-    "rules": [{"type": "deletion"}, {"type": "non_fast_forward"}],
+    "rules": [
+        {"type": "deletion"},
+        {"type": "pull_request", "parameters": {"required_approving_review_count": 1}},
+    ],
 }

@@ -9,6 +9,9 @@ from urllib.parse import unquote
 
 Answer = tuple[int, dict[str, str], Any]
 REPOSITORY = "Octo-Org/churn"
+# As GitHub shows people: by a role, and by what the role is based on.
+ANN = {"login": "ann", "type": "User", "role_name": "admin", "permissions": {"pull": True, "push": True}}
+BEN = {"login": "ben", "type": "User", "role_name": "write", "permissions": {"pull": True, "push": True}}
 UPGRADE = "Upgrade to GitHub Pro or make this repository public to enable this feature."
 
 
@@ -32,9 +35,10 @@ class GitHubStandIn:
     variables: dict[str, dict[str, str]] = field(default_factory=dict)
     rulesets: dict[int, dict[str, Any]] = field(default_factory=dict)
     repository_variables: dict[str, str] = field(default_factory=dict)
+    people: list[dict[str, Any]] = field(default_factory=lambda: [ANN, BEN])
 
     def answer(  # noqa: PLR0911 - one line a route
-        self, method: str, path: str, query: dict[str, str], body: Any
+        self, method: str, path: str, query: dict[str, str], body: Any, base: str
     ) -> Answer:
         below = path.removeprefix(f"/repos/{REPOSITORY}")
         if below == path:
@@ -44,6 +48,13 @@ class GitHubStandIn:
         found = re.fullmatch(r"/environments/([^/]+)(/.*)?", below)
         if found:
             return self._environment(method, unquote(found[1]), found[2] or "", body)
+        if below == "/collaborators":
+            size, page = int(query["per_page"]), int(query.get("page", 1))
+            link = f'<{base}{path}?per_page={size}&page={page + 1}>; rel="next"'
+            headers = {"Link": link} if len(self.people) > size * page else {}
+            return 200, headers, self.people[size * (page - 1) : size * page]
+        if below == "/rules/branches/main":
+            return self._rules()
         if below.startswith("/rulesets"):
             return self._ruleset(method, below.removeprefix("/rulesets").strip("/"), body)
         if below.startswith("/actions/variables"):
@@ -122,6 +133,17 @@ class GitHubStandIn:
             del self.repository_variables[name]
             return 204, {}, None
         return 200, {}, {"name": name, "value": self.repository_variables[name]}
+
+    def _rules(self) -> Answer:
+        """Return the rules that hold for the default branch."""
+        if self.private and self.plan == "free":
+            return 403, {}, {"message": UPGRADE}
+        return 200, {}, [
+            {**rule, "ruleset_source_type": "Repository"}
+            for one in self.rulesets.values()
+            if one["target"] == "branch" and one["enforcement"] == "active"
+            for rule in one["rules"]
+        ]  # fmt: skip
 
     def _ruleset(self, method: str, number: str, body: Any) -> Answer:
         if self.private and self.plan == "free":

@@ -20,8 +20,8 @@ from mlops.errors import DeploymentError, UsageError
 from mlops.onboarding.bootstrap import Prerequisites, create, destroy
 from mlops.onboarding.delivery import VARIABLES, read_rulesets
 from mlops.onboarding.operation import LATER, Operation
-from mlops.onboarding.rest import RefusedError, UnreachableError
 from mlops.onboarding.stack_files import initialised
+from mlops.rest import RefusedError, UnreachableError
 from mlops.settings import ROOT
 from tests.mlops.onboarding.azure_stand_in import LOCKS, ROLES
 from tests.mlops.onboarding.conftest import PREFIX, Clouds

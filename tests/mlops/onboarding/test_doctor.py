@@ -12,10 +12,10 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from mlops.cli.application import run
 from mlops.cli.declared import Declaration
+from mlops.github import github_token, repository_of
 from mlops.onboarding.bootstrap import create
 from mlops.onboarding.doctor import Check, Findings, Report, Status
 from mlops.onboarding.doctor.machine import check_reach
-from mlops.onboarding.github import github_token, repository_of
 from mlops.settings import load
 from tests.mlops.onboarding.conftest import Clouds, Credential
 
@@ -92,8 +92,23 @@ def test_where_all_is_there_it_is_healthy(doctor: Doctor, clouds: Clouds, declar
     assert report["healthy"]
     assert by_status(report, "FAIL") | by_status(report, "UNKNOWN") == set()
     assert finding(report, "Azure")["found"] == "ann@contoso.com"
+    assert finding(report, "reviews")["found"] == "a pull request waits for 1 approval"
     assert finding(report, "subject of tokens")["found"] == "repo:Octo-Org@1234/churn@5678:environment:…"
     assert finding(report, declaration.prerequisites.resources[1].id.rpartition("/")[2])["found"] == "ours"
+
+
+def test_a_stack_that_is_not_in_the_store_is_initialised_with_its_key(
+    doctor: Doctor, declaration: Declaration
+) -> None:
+    contract = declaration.contract
+    for stack, folder in (("shared", "infra/platform"), ("dev", "infra/workload")):
+        check = finding(doctor(), f"stack {stack}")
+        assert check["status"] == "WARN"
+        assert check["fix"] == (
+            f"pulumi login '{contract['backendUrl']}' && pulumi stack init {stack} --cwd {folder} "
+            f"--secrets-provider '{contract['secretsProvider']}'"
+        )
+    assert re.fullmatch(r"azurekeyvault://[\w-]+\.vault\.azure\.net/keys/pulumi", contract["secretsProvider"])
 
 
 def test_where_half_is_there_it_names_what_is_missing_and_what_differs(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops.onboarding.comparison import differences
-from mlops.onboarding.rest import RefusedError, UnreachableError
+from mlops.rest import RefusedError, UnreachableError
 from tests.mlops.onboarding.conftest import Clouds
 
 VALUES = st.recursive(

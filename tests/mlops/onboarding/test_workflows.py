@@ -27,6 +27,11 @@ def test_every_variable_is_one_that_bootstrap_sets(path: Path) -> None:
     assert "secrets." not in re.sub(r"secrets\.GITHUB_TOKEN", "", text)
 
 
+def test_every_variable_that_bootstrap_sets_is_read() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
+    assert {*VARIABLES, CLOUD_STACKS} <= set(re.findall(r"\bvars\.(\w+)", text))
+
+
 def test_a_stacks_environments_are_called_as_bootstrap_calls_them(wanted: Prerequisites) -> None:
     text = (ROOT / ".github/workflows/stack.yml").read_text(encoding="utf-8")
     suffixes = set(re.findall(r"environment: \$\{\{ inputs\.stack \}\}(\S*)", text))

@@ -9,8 +9,8 @@ from pathlib import Path
 from mlops.delivery.alert_states import SCOPE, LogWorkspace
 from mlops.delivery.changes import ORDER
 from mlops.delivery.event import Run
-from mlops.delivery.github import GitHub
 from mlops.errors import DataError, UsageError, nearest
+from mlops.github import GitHub
 from mlops.naming import Names
 from mlops.settings import ROOT
 from mlops.settings.together import STACKS, load_together
@@ -24,8 +24,30 @@ def this_run() -> Run:
 
 
 def github() -> GitHub:
-    """Return a client of the repository that this run belongs to."""
-    return GitHub.from_environment(os.environ)
+    """Return a client of the repository that this run belongs to.
+
+    Raises
+    ------
+    UsageError
+        The runner's variables do not say where it is, or as whom to ask.
+    """
+    names = ("GITHUB_TOKEN", "GITHUB_REPOSITORY", "GITHUB_API_URL")
+    token, repository, endpoint = (os.environ.get(name, "") for name in names)
+    missing = [name for name in names if not os.environ.get(name)]
+    if missing:
+        raise UsageError(
+            "This command talks to GitHub, and does not know where or as whom.",
+            got=f"no {', '.join(missing)}",
+            expected="the variables of a workflow's run",
+            next_step="in a workflow: env: {GITHUB_TOKEN: ${{ github.token }}}",
+        )
+    return GitHub(
+        token,
+        repository,
+        endpoint=endpoint,
+        login="set GITHUB_TOKEN to a token that is still valid",
+        permit="give the job the permission: `permissions:` of the job, and of the one that calls it",
+    )
 
 
 def checkout() -> Path:

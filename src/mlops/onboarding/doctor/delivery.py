@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlops.onboarding.bootstrap import create
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlops.github import GitHub
     from mlops.onboarding.azure import Azure
     from mlops.onboarding.bootstrap import Prerequisites
     from mlops.onboarding.doctor.report import Findings
-    from mlops.onboarding.github import GitHub
     from mlops.onboarding.operation import Operation
 
 __all__ = ["check_delivery"]
@@ -30,21 +32,31 @@ _KINDS: Final = {
 _STATE: Final = "state store and key"
 
 
-def check_delivery(findings: Findings, wanted: Prerequisites, azure: Azure, github: GitHub) -> None:
-    """Check that everything that a pipeline needs is there and as it was declared."""
+def check_delivery(
+    findings: Findings, wanted: Prerequisites, azure: Azure, github: GitHub, *, contract: Mapping[str, Any]
+) -> None:
+    """Check that everything that a pipeline needs is there and as it was declared.
+
+    Parameters
+    ----------
+    contract
+        The output of the stack `bootstrap`: where the state is, and which key its secrets have.
+    """
     with findings.about("bootstrap", "what bootstrap makes"):
         found: dict[str, list[Operation]] = {}
         for one in create(wanted, azure, github, write=False, report=lambda _: None):
             found.setdefault(_KINDS.get(one.what.partition(" ")[0], _STATE), []).append(one)
         for kind, operations in found.items():
             _judge(findings, kind, operations, wanted.environment)
-    _check_stacks(findings, wanted)
+    _check_stacks(findings, wanted, contract)
 
 
-def _check_stacks(findings: Findings, wanted: Prerequisites) -> None:
-    """Check that the stacks are in the state store; until then, pull requests show the offline preview."""
-    variables = wanted.delivery[0].variables
-    backend, provider = variables["PULUMI_BACKEND_URL"], variables["PULUMI_SECRETS_PROVIDER"]
+def _check_stacks(findings: Findings, wanted: Prerequisites, contract: Mapping[str, Any]) -> None:
+    """Check that the stacks are in the state store; until then, pull requests show the offline preview.
+
+    A person initialises a stack, and the key goes into its file, which is committed: no workflow needs it.
+    """
+    backend, provider = contract["backendUrl"], contract["secretsProvider"]
     for stack, folder in (("shared", "infra/platform"), (wanted.environment, "infra/workload")):
         there = stack in wanted.stacks
         login = f"pulumi login '{backend}'"

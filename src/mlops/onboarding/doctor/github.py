@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops.errors import ProjectError
-from mlops.onboarding.delivery import PLAN_SUFFIX
+from mlops.onboarding.delivery import PLAN_SUFFIX, reason_of_plan
+from mlops.onboarding.reviews import approvals_asked, sole_owners, writers
 from mlops.onboarding.subject import subject_prefix
+from mlops.rest import RefusedError
 
 if TYPE_CHECKING:
-    from mlops.onboarding.doctor.report import Findings
-    from mlops.onboarding.github import GitHub
+    from pathlib import Path
 
-__all__ = ["check_gates", "check_repository"]
+    from mlops.github import GitHub
+    from mlops.onboarding.doctor.report import Findings
+
+__all__ = ["check_gates", "check_repository", "check_reviews"]
 
 _WAITING: Final = frozenset({"required_reviewers", "wait_timer"})
 
@@ -101,3 +105,54 @@ def _check_previews(findings: Findings, github: GitHub, environment: str) -> Non
         fix = f"https://github.com/{github.repository}/settings/environments: {environment}, no reviewers"
         said = f"wait for {', '.join(sorted(waiting))}" if waiting else "wait for nobody"
         findings.judge("previews", not waiting, said, fix)
+
+
+def check_reviews(
+    findings: Findings, github: GitHub, branch: str, environment: str, *, production: bool, owners: Path
+) -> None:
+    """Check what a pull request waits for, by all rules that hold for the branch, an organization's too.
+
+    Parameters
+    ----------
+    branch
+        The default branch.
+    environment
+        Whose `bootstrap` is the remedy.
+    production
+        Whether it matters that nobody else looks at a change.
+    owners
+        The file `CODEOWNERS`.
+    """
+    fix = f"mlops bootstrap {environment} --apply"
+    with findings.about("github", "reviews"):
+        try:
+            number = approvals_asked(github.list(github.path("rules", "branches", branch)))
+        except RefusedError as refusal:
+            reason = reason_of_plan(refusal)
+            if reason is None:
+                raise
+            findings.warned("reviews", reason, "upgrade the plan; until then, review by agreement")
+            return
+        people = writers(github)
+        alone = len(people) < 2
+        said = f"a pull request waits for {number or 'no'} approval{'s' if (number or 0) > 1 else ''}"
+        if number is None:
+            findings.failed("reviews", f"{branch} takes changes without a pull request", fix)
+        elif number and alone:
+            found = f"{said}, and nobody else may write: none can be merged"
+            findings.failed("reviews", found, f"{fix}, or invite whoever is to approve")
+        elif alone:
+            found = f"{said}: {', '.join(people)} alone may write"
+            invite = f"invite a second person who may write, then {fix}"
+            findings.judge("reviews", not production, found, invite, warn=True)
+        else:
+            findings.judge("reviews", number > 0, said, fix)
+            _check_owners(findings, owners)
+
+
+def _check_owners(findings: Findings, owners: Path) -> None:
+    """Check that a code owner's own change has another code owner to approve it."""
+    sole = sole_owners(owners)
+    found = f"nobody may approve what {', '.join(sole)} changes: the only owner" if sole else "several each"
+    fix = f"name a team, or a second person, on each line of .github/{owners.name}"
+    findings.judge("code owners", not sole, found, fix, warn=True)

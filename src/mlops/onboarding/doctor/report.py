@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from mlops.onboarding.rest import ACCESS_DENIED, RefusedError, UnreachableError
+from mlops.rest import ACCESS_DENIED, RefusedError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

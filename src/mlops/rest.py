@@ -125,20 +125,20 @@ class Rest:
 
     def _refusal(self, call: str, response: Any) -> RefusedError:
         response.read()
+        status: int = response.status_code
         code, message = _explained(response)
+        return RefusedError(status, code, message, call=call, next_step=self._remedy(status, code, message))
+
+    def _remedy(self, status: int, code: str, message: str) -> str | None:
+        """Return what to do about a refusal; each service knows more about its own."""
+        del code, message
         steps = {
             301: "it was renamed or moved: use its new address",
             401: self._login,
-            403: self._remedy_when_denied(code, message),
+            403: "ask for the right that the message names",
             429: "wait, then run again",
         }
-        return RefusedError(
-            response.status_code, code, message, call=call, next_step=steps.get(response.status_code)
-        )
-
-    def _remedy_when_denied(self, code: str, message: str) -> str:
-        del code, message
-        return "ask for the right that the message names"
+        return steps.get(status)
 
     def _json(self, answer: PipelineResponse[Any, Any]) -> Any:
         response = answer.http_response
