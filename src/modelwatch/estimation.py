@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelwatch.errors import SourceError
 from modelwatch.intervals import LEVEL
 from modelwatch.metrics import ROBUST
-from modelwatch.performance.pairs import as_labels, label_name, number_pairs
-from modelwatch.performance.probability import roc_auc
+from modelwatch.performance.classes import declared_classes, positive_class, read_labels, unified
+from modelwatch.performance.pairs import numbers_of, outcomes, same_length
+from modelwatch.performance.probability import area_under_curve
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from modelwatch.arrays import FloatArray
 
 SIGNAL = "estimated_performance"
@@ -39,20 +43,38 @@ class Calibrator:
         return np.interp(scores, self.scores, self.probabilities)
 
 
-def calibrator(truth: Any, probability: Any, *, positive: Any = 1) -> Calibrator:
+def calibrator(
+    truth: Any, probability: Any, *, positive: Any = None, known_classes: Iterable[Any] = ()
+) -> Calibrator | None:
     """Fit isotonic regression (pool adjacent violators) on labelled reference rows.
 
     Parameters
     ----------
     truth, probability
         Class and score of each row that the model was not trained on, shape ``(n,)``.
+    positive, known_classes
+        See `modelwatch.performance.performance`.
+
+    Returns
+    -------
+    Calibrator or None
+        None without any row that has both.
+
+    Raises
+    ------
+    SourceError
+        If the classes do not tell which is positive, or the scores are no numbers.
     """
-    name = label_name(positive)
-    outcome = [None if label is None else int(label == name) for label in as_labels(truth)]
-    pairs = number_pairs(outcome, probability)
-    scores, group = np.unique(pairs.predicted, return_inverse=True)
+    labels, known = unified(read_labels(truth), declared_classes(known_classes))
+    outcome, has_class = outcomes(labels, positive_class(positive, (labels, known)))
+    score = numbers_of(probability)
+    same_length(outcome, score)
+    kept = has_class & np.isfinite(score)
+    if not kept.any():
+        return None
+    scores, group = np.unique(score[kept], return_inverse=True)
     weight = np.bincount(group).astype(np.float64)
-    mean = np.bincount(group, weights=pairs.truth) / weight
+    mean = np.bincount(group, weights=outcome[kept]) / weight
     blocks: list[list[float]] = []
     for value, mass, score in zip(mean.tolist(), weight.tolist(), scores.tolist(), strict=True):
         blocks.append([value, mass, score, score])
@@ -88,19 +110,26 @@ def estimated_performance(
     -------
     list of Measurement
         ``interval`` holds 95 % of what the realised metric of such a window would be: sampling error, not
-        model error.
+        model error. ``schema_error`` where the scores are no numbers, or without calibration no
+        probabilities.
 
     References
     ----------
     Bialek, Kuberski, Perrakis and Bifet (2024), Estimating model performance under covariate shift without
     labels.
     """
-    scores = number_pairs(probability, probability).truth
+    try:
+        given = numbers_of(probability)
+    except SourceError as error:
+        return _unmeasured(definition, Status.SCHEMA_ERROR, str(error))
+    scores = given[np.isfinite(given)]
     if not scores.size:
-        return [
-            Measurement(f"estimated_{name}", definition, None, Status.NO_DATA, signal=SIGNAL, note="no rows")
-            for name in ESTIMATED
-        ]
+        return _unmeasured(definition, Status.NO_DATA, "no rows")
+    if calibration is None and (scores.min() < 0 or scores.max() > 1):
+        got = f"{scores.min():.6g} to {scores.max():.6g}"
+        return _unmeasured(
+            definition, Status.SCHEMA_ERROR, f"scores from {got} are no probabilities without calibration"
+        )
     p = np.clip(calibration(scores) if calibration else scores, 0.0, 1.0)
     predicted = scores >= threshold
     generator = np.random.default_rng(_SEED)
@@ -130,6 +159,48 @@ def estimated_performance(
     return results
 
 
+def estimated_from_reference(
+    probability: Any,
+    truth: Any,
+    reference: Any,
+    *,
+    positive: Any = None,
+    known_classes: Iterable[Any] = (),
+    threshold: float = 0.5,
+    definition: str = ROBUST,
+) -> list[Measurement]:
+    """Estimate performance of scores that labelled reference rows make probabilities.
+
+    Parameters
+    ----------
+    probability
+        Scores of production, shape ``(n,)``.
+    truth, reference
+        Class and score of the reference rows, shape ``(m,)``.
+    positive, known_classes, threshold
+        See `calibrator` and `estimated_performance`.
+    """
+    try:
+        fitted = calibrator(truth, reference, positive=positive, known_classes=known_classes)
+    except SourceError as error:
+        return _unmeasured(definition, Status.SCHEMA_ERROR, str(error))
+    if fitted is not None and fitted.probabilities[0] == fitted.probabilities[-1] in (0.0, 1.0):
+        return _unmeasured(definition, Status.INSUFFICIENT, "the reference rows hold one class only")
+    results = estimated_performance(
+        probability, threshold=threshold, calibration=fitted, definition=definition
+    )
+    if fitted is not None:
+        return results
+    return [result.noting("scores taken as they are: no reference row has a label") for result in results]
+
+
+def _unmeasured(definition: str, status: Status, note: str) -> list[Measurement]:
+    return [
+        Measurement(f"estimated_{name}", definition, None, status, signal=SIGNAL, note=note)
+        for name in ESTIMATED
+    ]
+
+
 def _expected(p: FloatArray, predicted: Any) -> dict[str, float]:
     hits, claimed, actual = float(p[predicted].sum()), float(predicted.sum()), float(p.sum())
     return {
@@ -142,5 +213,4 @@ def _expected(p: FloatArray, predicted: Any) -> dict[str, float]:
 
 def _realised(outcome: Any, predicted: Any, scores: FloatArray) -> dict[str, float]:
     truth = outcome.astype(np.float64)
-    area = roc_auc(truth, scores)
-    return {**_expected(truth, predicted), "roc_auc": area[0] if area else float("nan")}
+    return {**_expected(truth, predicted), "roc_auc": area_under_curve(truth, scores)}

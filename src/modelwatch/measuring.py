@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ from modelwatch.quality import measure_quality
 from modelwatch.sides import sides_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelwatch.results import Measurement
 
 _PERFORMANCE = (Family.CLASSIFICATION, Family.PROBABILITY, Family.REGRESSION)
@@ -66,7 +69,7 @@ def measure(
     threshold
         Judge the value by it.
     **options
-        For performance: ``average``, ``labels``, ``positive``, ``interval`` (see `modelwatch.performance`).
+        For performance: those of `modelwatch.performance.performance` that fit the metric.
 
     Returns
     -------
@@ -86,17 +89,30 @@ def measure(
     entry = metric(metric_id)
     require_definition(definition)
     if entry.family in _PERFORMANCE:
-        from modelwatch.performance import performance  # noqa: PLC0415
+        from modelwatch.performance.dispatch import OPTIONS, performance  # noqa: PLC0415
 
+        _refuse_unknown(options, OPTIONS[entry.family], metric_id)
         result = performance(entry.id, baseline, production, definition=definition, **options)
         return judged(result, threshold)
-    if options:
-        raise UsageError("Unknown option", where=metric_id, got=sorted(options))
+    _refuse_unknown(options, (), metric_id)
     if entry.family is Family.ATTRIBUTION:
         return judged(attribution_drift(baseline, production, definition=definition), threshold)
     if entry.family is Family.DRIFT:
         return judged(_drift(entry, baseline, production, definition, kind), threshold)
     return judged(_quality(entry, baseline, production, definition), threshold)
+
+
+def _refuse_unknown(options: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    known = ("definition", "kind", "threshold", *known)
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            raise UsageError(
+                "Unknown option",
+                where=where,
+                got=repr(name),
+                expected=(f"{near[0]!r}; " if near else "") + f"the options are {', '.join(known)}",
+            )
 
 
 def _drift(entry: Metric, baseline: Any, production: Any, definition: str, kind: str | None) -> Measurement:

@@ -132,7 +132,7 @@ class Signal(_Model):
     """One group of measurements.
 
     ``numeric`` and ``categorical`` name drift metrics, ``thresholds`` maps metrics (long or short names) to
-    bounds.
+    bounds. ``positive`` is the class that probabilities and rates are about, inferred where the classes tell.
     """
 
     type: Literal[
@@ -151,7 +151,7 @@ class Signal(_Model):
     numeric: str | tuple[str, ...] = "population_stability_index"
     categorical: str | tuple[str, ...] = "jensen_shannon_distance"
     thresholds: dict[str, Any] = Field(default_factory=dict)
-    positive: Any = 1
+    positive: Any = None
     average: Literal["macro", "binary"] = "macro"
     decision: float = 0.5
     by: tuple[str, ...] = ()

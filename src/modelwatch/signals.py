@@ -9,7 +9,7 @@ from modelwatch.attribution import attribution_drift
 from modelwatch.column_contracts import Role
 from modelwatch.comparing import DRIFT_METRICS, compare
 from modelwatch.errors import UsageError, WatchError
-from modelwatch.estimation import calibrator, estimated_performance
+from modelwatch.estimation import estimated_from_reference, estimated_performance
 from modelwatch.fairness import fairness_gaps
 from modelwatch.inputs import PREDICTED_AT, as_table
 from modelwatch.judging import corrected, judged
@@ -17,7 +17,7 @@ from modelwatch.metrics import METRICS, Family, metric
 from modelwatch.monitor import Top
 from modelwatch.multivariate import ROWS_PER_SIDE, domain_classifier_auc
 from modelwatch.operations import operational_signals, throughput
-from modelwatch.performance import label_coverage, label_lag, performance
+from modelwatch.performance import classes_of, label_coverage, label_lag, performance
 from modelwatch.profiles import Profile
 from modelwatch.quality import PROFILED_QUALITY
 from modelwatch.refining import remeasured, uncertain
@@ -236,9 +236,11 @@ def _one_performance(monitor: Monitor, signal: Signal, inputs: Inputs, table: An
     if truth is None or predicted is None:
         missing = "target" if truth is None else "probability" if probabilities else "prediction"
         return _absent(monitor, name, f"no column has the role {missing}")
-    options: dict[str, Any] = {"positive": signal.positive} if probabilities else {}
-    if METRICS[name].family is Family.CLASSIFICATION and signal.average == "binary":
-        options = {"positive": signal.positive, "average": "binary"}
+    options: dict[str, Any] = {}
+    if probabilities or signal.average == "binary":
+        options = {"positive": signal.positive, "known_classes": _known_classes(inputs)}
+    if METRICS[name].family is Family.CLASSIFICATION:
+        options["average"] = signal.average
     return performance(
         name,
         truth,
@@ -275,11 +277,17 @@ def _estimated(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measure
         return [_absent(monitor, "estimated_accuracy", "no column has the role probability")]
     truth = _column(inputs, baseline, Role.TARGET)
     reference = _column(inputs, baseline, Role.PROBABILITY)
-    fitted = None
-    if truth is not None and reference is not None:
-        fitted = calibrator(truth, reference, positive=signal.positive)
-    return estimated_performance(
-        scores, threshold=signal.decision, calibration=fitted, definition=monitor.baseline.definition
+    definition = monitor.baseline.definition
+    if truth is None or reference is None:
+        return estimated_performance(scores, threshold=signal.decision, definition=definition)
+    return estimated_from_reference(
+        scores,
+        truth,
+        reference,
+        positive=signal.positive,
+        known_classes=_known_classes(inputs),
+        threshold=signal.decision,
+        definition=definition,
     )
 
 
@@ -297,6 +305,7 @@ def _fairness(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurem
             predicted,
             truth,
             positive=signal.positive,
+            known_classes=_known_classes(inputs),
             by=by,
             definition=monitor.baseline.definition,
         )
@@ -345,6 +354,15 @@ def _operations(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Measu
     return [
         throughput(inputs.production.rows, inputs.window, definition).noting("rows of production"),
         _absent(monitor, "error_rate", "no request log was given"),
+    ]
+
+
+def _known_classes(inputs: Inputs) -> list[str]:
+    """Return the classes of the baseline's labels: a window may happen to hold one only."""
+    return [
+        name
+        for target in inputs.contract.with_role(Role.TARGET)[:1]
+        for name in classes_of(inputs.baseline.columns.get(target))
     ]
 
 

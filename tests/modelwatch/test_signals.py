@@ -62,6 +62,7 @@ def test_estimates_without_labels_cover_the_truth_and_need_calibration() -> None
     truth = (GENERATOR.random(6_000) < probability).astype(int)
     scores = probability**3
     fitted = calibrator(truth[:3_000], scores[:3_000])
+    assert fitted is not None
     assert np.all(np.diff(fitted(np.linspace(0, 1, 50))) >= 0)
     real = measure("accuracy", truth[3_000:], (scores[3_000:] >= 0.125).astype(int)).value or 0
     estimate = estimated_performance(scores[3_000:], threshold=0.125, calibration=fitted)[0]

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from modelwatch import measure
+from modelwatch import Status, measure
 from modelwatch.attribution import linear_shap, ndcg, permutation_importance
 from modelwatch.bins import quantile_bins
 from modelwatch.cells import Cells, align
@@ -165,10 +165,12 @@ def test_probabilities_agree_with_scikit_learn() -> None:
     calibrated = measure("calibration_error", truth, probability)
     spoiled = measure("calibration_error", truth, probability**3)
     assert (calibrated.value or 1) < 0.08 < (spoiled.value or 0)
-    with pytest.raises(UsageError, match=r"\[0, 1\]"):
-        measure("brier_score", truth, probability * 2)
-    with pytest.raises(UsageError, match="positive"):
-        measure("roc_auc", ["a", "b", "c"], [0.1, 0.2, 0.3])
+    for unfit, said in (
+        (measure("brier_score", truth, probability * 2), "[0, 1]"),
+        (measure("roc_auc", ["a", "b", "c"], [0.1, 0.2, 0.3]), "positive"),
+    ):
+        assert unfit.status is Status.SCHEMA_ERROR
+        assert said in unfit.note
 
 
 def test_errors_agree_with_scikit_learn() -> None:

@@ -6,18 +6,24 @@ note.
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from modelwatch.errors import UsageError
-from modelwatch.intervals import LEVEL, RESAMPLES, Interval, wilson
+from modelwatch.intervals import LEVEL, RESAMPLES, Interval, student_quantile, wilson
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelwatch.arrays import AnyArray, FloatArray, IntArray
     from modelwatch.performance.pairs import LabelPairs
 
 _SEED = 20_240_229
+_CELLS_AT_ONCE = 2_000_000
+# With more, the prior would be most of what the posterior knows, and drawing it slow.
+_FEW_CLASSES = 50
 
 
 class Scored(NamedTuple):
@@ -34,18 +40,16 @@ def confusion_matrix(pairs: LabelPairs) -> IntArray:
     return np.bincount(pairs.truth * size + pairs.predicted, minlength=size * size).reshape(size, size)
 
 
-def score(metric: str, pairs: LabelPairs, *, average: str = "macro", positive: str | None = None) -> Scored:
-    """Return a metric over all classes (``macro``), or of one class.
+def score(metric: str, pairs: LabelPairs, *, positive: str | None = None) -> Scored:
+    """Return a metric over all classes, or of one class.
 
     Parameters
     ----------
     metric
         ``accuracy``, ``precision``, ``recall`` or ``f1``.
-    average
-        ``macro`` for the mean over the classes that occur in truth or predictions, as Azure ML reports even
-        for two classes; ``binary`` for the class ``positive`` alone.
     positive
-        The class that ``binary`` means; the last one by default.
+        One of the labels, for the average ``binary``. None for ``macro``, the mean over the classes that
+        occur in truth or predictions, as Azure ML reports even for two classes.
     """
     matrix = confusion_matrix(pairs)
     n = int(matrix.sum())
@@ -53,12 +57,10 @@ def score(metric: str, pairs: LabelPairs, *, average: str = "macro", positive: s
         hits = int(np.trace(matrix))
         return Scored(hits / n, wilson(hits, n), "")
     note = _note(matrix, pairs.labels)
-    if average == "macro":
+    if positive is None:
         per_class = per_class_scores(metric, matrix[np.newaxis])
         return Scored(float(per_class.mean()), _macro_interval(metric, matrix), note)
-    if average != "binary":
-        raise UsageError("Unknown average", got=repr(average), expected="macro or binary")
-    position = len(pairs.labels) - 1 if positive is None else _position(pairs.labels, positive)
+    position = pairs.labels.index(positive)
     value = float(per_class_scores(metric, matrix[np.newaxis])[0, position])
     return Scored(value, _class_interval(metric, matrix, position), note)
 
@@ -85,11 +87,7 @@ def _ratio(numerator: FloatArray, denominator: AnyArray) -> FloatArray:
 
 
 def _macro_interval(metric: str, matrix: IntArray) -> Interval:
-    """Resample rows; the confusion matrix of a resample is a multinomial draw, so no row is touched."""
-    draws = _draws(matrix)
-    values = per_class_scores(metric, draws).mean(axis=1)
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return _drawn_interval(matrix, lambda drawn: per_class_scores(metric, drawn).mean(axis=1))
 
 
 def _class_interval(metric: str, matrix: IntArray, position: int) -> Interval:
@@ -98,21 +96,48 @@ def _class_interval(metric: str, matrix: IntArray, position: int) -> Interval:
         return wilson(hits, int(matrix[:, position].sum()))
     if metric == "recall":
         return wilson(hits, int(matrix[position].sum()))
-    values = per_class_scores(metric, _draws(matrix))[:, position]
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    return _drawn_interval(matrix, lambda drawn: per_class_scores(metric, drawn)[:, position])
 
 
-def _draws(matrix: IntArray) -> IntArray:
-    n = int(matrix.sum())
+def _drawn_interval(matrix: IntArray, scores: Callable[[AnyArray], FloatArray]) -> Interval:
+    """Return the interval of a function of the confusion matrix, the value always inside.
+
+    It spans two. The bootstrap's percentiles (the confusion matrix of a resample is a multinomial draw, so no
+    row is touched), at the level that Student's law asks of so few rows; it takes what never happened for
+    impossible, and fails where a class has a handful of rows. The posterior under one row's worth of prior
+    spread over all cells does not, but pulls the scores of many classes together.
+
+    Parameters
+    ----------
+    scores
+        From matrices of counts or shares, shape ``(r, c, c)``, to one score each, shape ``(r,)``.
+
+    References
+    ----------
+    Hesterberg (2015), What teachers should know about the bootstrap, for the level ("expanded percentile");
+    Caelen (2017), A Bayesian interpretation of the confusion matrix, for the posterior.
+    """
+    n, cells = int(matrix.sum()), matrix.ravel()
+    tail = (1 - LEVEL) / 2
+    few = 0.0
+    if n > 1:
+        few = NormalDist().cdf(math.sqrt(n / (n - 1)) * student_quantile(tail, n - 1))
     generator = np.random.default_rng(_SEED)
-    return generator.multinomial(n, matrix.ravel() / n, RESAMPLES).reshape(-1, *matrix.shape)
+    limits = [float(scores(matrix[np.newaxis])[0])]
 
+    def draw(law: Callable[[int], AnyArray], share: float) -> None:
+        # So many at a time that hundreds of classes fit in memory.
+        at_once = max(1, _CELLS_AT_ONCE // cells.size)
+        values = [
+            scores(law(min(at_once, RESAMPLES - begun)).reshape(-1, *matrix.shape))
+            for begun in range(0, RESAMPLES, at_once)
+        ]
+        limits.extend(np.quantile(np.concatenate(values), [share, 1 - share]).tolist())
 
-def _position(labels: list[str], positive: str) -> int:
-    if positive not in labels:
-        raise UsageError("The positive class does not occur", got=positive, expected=f"one of {labels}")
-    return labels.index(positive)
+    draw(lambda size: generator.multinomial(n, cells / n, size), few)
+    if len(matrix) <= _FEW_CLASSES:
+        draw(lambda size: generator.dirichlet(cells + 1 / cells.size, size), tail)
+    return min(limits), max(limits)
 
 
 def _note(matrix: IntArray, labels: list[str]) -> str:

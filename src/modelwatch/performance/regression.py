@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from modelwatch.intervals import Interval, resampled
-from modelwatch.performance.probability import mean_loss
+from modelwatch.intervals import Interval, mean_of_losses, resampled
 
 if TYPE_CHECKING:
     from modelwatch.arrays import FloatArray, IntArray
@@ -16,15 +15,15 @@ def score(metric: str, truth: FloatArray, predicted: FloatArray) -> tuple[float,
     """Return ``mae``, ``mse``, ``rmse`` or ``r2`` with its interval; None for R² of a constant truth."""
     error = predicted - truth
     if metric == "mae":
-        return mean_loss(abs(error))
+        return float(abs(error).mean()), mean_of_losses(abs(error))
     square = error**2
     if metric == "r2":
         return _r2(truth, square)
-    mean, interval = mean_loss(square)
+    mean, interval = float(square.mean()), mean_of_losses(square)
     if metric == "mse":
         return mean, interval
     # The root is monotone, so the interval of the mean square carries over.
-    rooted = None if interval is None else (math.sqrt(max(interval[0], 0.0)), math.sqrt(interval[1]))
+    rooted = None if interval is None else (math.sqrt(interval[0]), math.sqrt(interval[1]))
     return math.sqrt(mean), rooted
 
 
