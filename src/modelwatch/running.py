@@ -11,6 +11,7 @@ import pyarrow as pa
 from modelwatch import signals
 from modelwatch.contract import Contract
 from modelwatch.errors import SourceError
+from modelwatch.failures import absence, reason
 from modelwatch.inputs import Inputs, of_segment, read_inputs
 from modelwatch.monitor import PROFILED, Monitor, Segmentation
 from modelwatch.results import Measurement, Status
@@ -109,23 +110,25 @@ def _measurements(monitor: Monitor, inputs: Inputs) -> Iterator[Measurement]:
             yield from _segmented(
                 monitor, inputs, segmentation, quiet=PROFILED if overlapping else frozenset()
             )
-        except SourceError as error:
-            yield Measurement(
-                "volume_ratio",
-                monitor.baseline.definition,
-                None,
-                Status.ERROR,
-                signal="segments",
-                segment=segmentation.by,
-                note=str(error),
-            )
+        except Exception as error:  # noqa: BLE001  (one segmentation takes no other down)
+            yield _unsegmented(monitor, segmentation.by, Status.ERROR, reason(error))
 
 
 def _segmented(
     monitor: Monitor, inputs: Inputs, segmentation: Segmentation, *, quiet: frozenset[str]
 ) -> Iterator[Measurement]:
     """Measure each segment by all signals that have some, but for types in ``quiet``."""
-    for found, part in _segments(monitor, inputs, segmentation.by, segmentation.min_rows):
+    if lacking := absence(segmentation.by, inputs.production):
+        yield _unsegmented(monitor, segmentation.by, Status.SCHEMA_ERROR, lacking)
+        return
+    segments = list(_segments(monitor, inputs, segmentation.by, segmentation.min_rows))
+    if not segments:
+        column = inputs.production.columns[segmentation.by]
+        held = column.rows > column.missing
+        status = Status.SCHEMA_ERROR if held else Status.NO_DATA
+        what = "is no column of categories" if held else "has no values in production"
+        yield _unsegmented(monitor, segmentation.by, status, f"column {segmentation.by!r} {what}")
+    for found, part in segments:
         label = f"{segmentation.by}={found.value}"
         if part is None:
             yield _small(monitor, label, found.rows, segmentation.min_rows)
@@ -134,6 +137,14 @@ def _segmented(
             if signal.type not in signals.UNSEGMENTED | quiet:
                 for measurement in signals.evaluate(monitor, name, signal, part, segment=label):
                     yield replace(measurement, segment=label)
+
+
+def _unsegmented(monitor: Monitor, by: str, status: Status, note: str) -> Measurement:
+    """Return the one measurement of a segmentation that cannot be made."""
+    return Measurement(
+        "volume_ratio", monitor.baseline.definition, None, status, signal="segments", feature=by, segment=by,
+        note=note,
+    )  # fmt: skip
 
 
 def _small(monitor: Monitor, segment: str, rows: int, needed: int) -> Measurement:
@@ -185,8 +196,6 @@ def _segments(
     production = inputs.production_rows
     if production is None:
         raise SourceError("Segments need the rows of production, not its profile", where=monitor.monitor)
-    if by not in inputs.production.columns:
-        raise SourceError("The segment column is missing", where=monitor.monitor, expected=by)
     found = segments_of(inputs.production, by)
     seen = {segment.value for segment in found}
     before = segments_of(inputs.baseline, by) if by in inputs.baseline.columns else []
