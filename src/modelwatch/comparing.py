@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from modelwatch import schema
 from modelwatch.azureml import feature_kind
 from modelwatch.column_contracts import Role
+from modelwatch.column_profiles import ColumnProfile
+from modelwatch.columns import Kind
 from modelwatch.drift import measure_drift
 from modelwatch.hints import hint
 from modelwatch.judging import ALPHA, judge_all
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modelwatch.column_contracts import ColumnContract
-    from modelwatch.column_profiles import ColumnProfile
     from modelwatch.contract import Contract
     from modelwatch.sides import Sides
 
@@ -89,8 +90,13 @@ def compare(
     names = list(PROFILE_METRICS if metrics is None else metrics)
     wanted = [metric(name) for name in names]
     thresholds = dict(metrics) if isinstance(metrics, Mapping) else {}
-    found = list(_schema_measurements(baseline, production, definition)) if "schema_change" in names else []
-    for name, column in baseline.columns.items():
+    changes = schema.changes(baseline, production, contract)
+    found = list(_changed(changes, baseline, production, definition)) if "schema_change" in names else []
+    unread = {change.column for change in changes if change.breaking} - baseline.columns.keys()
+    unknown = {
+        name: production.columns.get(name) or ColumnProfile(name, "null", Kind.EMPTY) for name in unread
+    }
+    for name, column in (*baseline.columns.items(), *sorted(unknown.items())):
         declared = contract.get(name) if contract else None
         if declared is not None and declared.role is Role.IGNORED:
             continue
@@ -102,10 +108,14 @@ def compare(
         ]
         if declared is not None and declared.role in _INCOMPARABLE:
             entries = [entry for entry in entries if entry.id in _ALWAYS]
-        if name not in production.columns:
+        if why := schema.absence(name, production, baseline):
             # The change itself is told once, by the schema measurements.
+            rows = 0 if name in unknown else column.valid
+            status = Status.NO_DATA if schema.blank(production) else Status.SCHEMA_ERROR
             found += [
-                _missing(entry, name, column, definition) for entry in entries if entry.id != "schema_change"
+                _missing(entry, name, rows, definition, status, why)
+                for entry in entries
+                if entry.id != "schema_change"
             ]
             continue
         found += _column(entries, column, production.columns[name], compared_as, definition, declared)
@@ -123,7 +133,8 @@ def _expected(baseline: Profile, production: Profile, contract: Contract | None)
     }
     if late.isdisjoint(baseline.columns):
         return baseline
-    return Profile(baseline.rows, {name: c for name, c in baseline.columns.items() if name not in late})
+    kept = {name: column for name, column in baseline.columns.items() if name not in late}
+    return Profile(baseline.rows, kept, baseline.duplicate_names)
 
 
 def _column(  # noqa: PLR0917
@@ -183,21 +194,25 @@ def _applies(entry: Metric, compared_as: str, definition: str, *, explicit: bool
     return compared_as in kinds or (explicit and not kinds)
 
 
-def _missing(entry: Metric, name: str, column: ColumnProfile, definition: str) -> Measurement:
+def _missing(  # noqa: PLR0917
+    entry: Metric, name: str, rows: int, definition: str, status: Status, note: str
+) -> Measurement:
     return Measurement(
         entry.id,
         definition,
         None,
-        Status.SCHEMA_ERROR,
+        status,
         feature=name,
-        n_baseline=column.valid,
+        n_baseline=rows,
         signal="data_drift" if entry.family is Family.DRIFT else "data_quality",
-        note=f"column {name!r} is missing in production",
+        note=note,
     )
 
 
-def _schema_measurements(baseline: Profile, production: Profile, definition: str) -> Iterator[Measurement]:
-    for change in schema.changes(baseline, production):
+def _changed(
+    changes: Iterable[schema.SchemaChange], baseline: Profile, production: Profile, definition: str
+) -> Iterator[Measurement]:
+    for change in changes:
         yield Measurement(
             "schema_change",
             definition,

@@ -11,8 +11,6 @@ from modelwatch.results import Measurement, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from modelwatch.profiles import Profile
-
 _LOG = logging.getLogger("modelwatch")
 # Who wants to read tracebacks configures logging; on standard error they would bury what a command says.
 _LOG.addHandler(logging.NullHandler())
@@ -48,12 +46,3 @@ def reason(error: Exception) -> str:
         return str(error)
     _LOG.error("Measuring failed", exc_info=error)
     return f"unforeseen {type(error).__name__}: {error}"
-
-
-def absence(name: str, production: Profile) -> str:
-    """Return why production has no column of this name: a note, empty if it has one."""
-    if name in production.columns:
-        return ""
-    if name in production.duplicate_names:
-        return f"column {name!r} occurs more than once in production"
-    return f"column {name!r} is missing in production"

@@ -11,11 +11,13 @@ import pyarrow as pa
 from modelwatch import signals
 from modelwatch.contract import Contract
 from modelwatch.errors import SourceError
-from modelwatch.failures import absence, reason
+from modelwatch.failures import reason
 from modelwatch.inputs import Inputs, of_segment, read_inputs
 from modelwatch.monitor import PROFILED, Monitor, Segmentation
 from modelwatch.results import Measurement, Status
+from modelwatch.schema import absence, blank
 from modelwatch.segments import Segment, profile_segments, segments_of
+from modelwatch.table_quality import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +50,8 @@ def run(
         Any source; rows outside ``window`` are left out by the event time that the monitor names. A `Profile`
         (of Spark) is enough for drift and quality, and is taken as the window's.
     window
-        Half-open, UTC; None takes all rows.
+        Half-open, UTC; None takes all rows. Where the monitor names no event time, and the data collector
+        wrote none, all rows of ``production`` are taken as the window's.
     contract
         Inferred from the baseline by default.
     labels
@@ -92,6 +95,9 @@ def results_of(monitor: Monitor, inputs: Inputs) -> dict[str, Any]:
 
 
 def _measurements(monitor: Monitor, inputs: Inputs) -> Iterator[Measurement]:
+    if not any(signal.type == "data_quality" for signal in monitor.signals.values()):
+        # Where quality is measured, it belongs there.
+        yield from (replace(found, signal="window") for found in left_out(monitor, inputs))
     overlapping = _overlap(monitor, inputs)
     for name, signal in monitor.signals.items():
         if overlapping and signal.type in PROFILED:
@@ -119,7 +125,8 @@ def _segmented(
 ) -> Iterator[Measurement]:
     """Measure each segment by all signals that have some, but for types in ``quiet``."""
     if lacking := absence(segmentation.by, inputs.production):
-        yield _unsegmented(monitor, segmentation.by, Status.SCHEMA_ERROR, lacking)
+        status = Status.NO_DATA if blank(inputs.production) else Status.SCHEMA_ERROR
+        yield _unsegmented(monitor, segmentation.by, status, lacking)
         return
     segments = list(_segments(monitor, inputs, segmentation.by, segmentation.min_rows))
     if not segments:

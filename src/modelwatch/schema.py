@@ -15,6 +15,7 @@ from modelwatch.results import with_note
 
 if TYPE_CHECKING:
     from modelwatch.column_profiles import ColumnProfile
+    from modelwatch.contract import Contract
     from modelwatch.profiles import Profile
 
 # Share of texts that must spell numbers before a text column is compared as numbers.
@@ -38,21 +39,54 @@ class Conformed(NamedTuple):
     note: str
 
 
-def changes(baseline: Profile, production: Profile) -> list[SchemaChange]:
-    """Return missing, extra and doubled columns, with a hint where a name differs only in writing."""
-    found = [
-        SchemaChange(name, breaking=True, note=f"column {name!r} occurs more than once")
-        for name in production.duplicate_names
-    ]
-    extra = [name for name in production.columns if name not in baseline.columns]
-    for name in baseline.columns:
-        if name in production.columns or name in production.duplicate_names:
+def blank(profile: Profile) -> bool:
+    """Tell whether data have neither rows nor columns: an empty window of a format without a schema."""
+    return not profile.rows and not profile.columns and not profile.duplicate_names
+
+
+def absence(name: str, production: Profile, baseline: Profile | None = None) -> str:
+    """Return why a column cannot be read on both sides (by default in production): a note, else empty."""
+    if baseline is not None and name in baseline.duplicate_names:
+        return f"column {name!r} occurs more than once in the baseline"
+    if name in production.columns:
+        return ""
+    if blank(production):
+        return "no rows in production"
+    if name in production.duplicate_names:
+        return f"column {name!r} occurs more than once in production"
+    if baseline is not None and name not in baseline.columns:
+        return f"column {name!r} of the contract is missing in baseline and production"
+    return f"column {name!r} is missing in production"
+
+
+def changes(baseline: Profile, production: Profile, contract: Contract | None = None) -> list[SchemaChange]:
+    """Return missing, extra and doubled columns, with a hint where a name differs only in writing.
+
+    Parameters
+    ----------
+    contract
+        A column of it that neither side has is missing too, unless it is a label, which may be late.
+    """
+    doubled = dict.fromkeys([*production.duplicate_names, *baseline.duplicate_names])
+    found = [SchemaChange(name, breaking=True, note=_doubled(name, baseline, production)) for name in doubled]
+    if blank(production):
+        return found
+    extra = [name for name in production.columns if name not in baseline.columns and name not in doubled]
+    declared = [column.name for column in contract.columns if column.expected] if contract else []
+    for name in dict.fromkeys([*baseline.columns, *declared]):
+        if name in production.columns or name in doubled:
             continue
         twin = next((other for other in extra if normalised(other) == normalised(name)), None)
         hint = f"; {twin!r} differs only by case or normalisation" if twin else ""
-        found.append(SchemaChange(name, breaking=True, note=f"column {name!r} is missing{hint}"))
+        found.append(SchemaChange(name, breaking=True, note=absence(name, production, baseline) + hint))
     found += [SchemaChange(name, breaking=False, note=f"column {name!r} is new") for name in extra]
     return found
+
+
+def _doubled(name: str, baseline: Profile, production: Profile) -> str:
+    sides = {"baseline": baseline, "production": production}
+    where = [side for side, profile in sides.items() if name in profile.duplicate_names]
+    return f"column {name!r} occurs more than once in {' and '.join(where)}"
 
 
 def normalised(name: str) -> str:

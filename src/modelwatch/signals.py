@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from modelwatch.column_contracts import Role
 from modelwatch.comparing import DRIFT_METRICS, compare
 from modelwatch.errors import UsageError, WatchError
 from modelwatch.estimation import calibrator, estimated_performance
-from modelwatch.failures import absence, attempted, reason
+from modelwatch.failures import attempted, reason
 from modelwatch.fairness import fairness_gaps
 from modelwatch.inputs import PREDICTED_AT, as_table
 from modelwatch.judging import corrected, judged
@@ -26,12 +27,13 @@ from modelwatch.quality import PROFILED_QUALITY
 from modelwatch.refining import remeasured, uncertain
 from modelwatch.resampling import held_out_null, time_blocks
 from modelwatch.results import Measurement, Status
+from modelwatch.schema import absence, blank
 from modelwatch.skew import training_serving_skew
 from modelwatch.sources.windows import parse_duration, utc_times
 from modelwatch.table_quality import table_quality
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from modelwatch.inputs import Inputs
     from modelwatch.monitor import Monitor, Signal
@@ -51,6 +53,10 @@ def evaluate(
         signal.bounds or [_FIRST_METRIC[signal.type]],
         monitor.baseline.definition,
     )
+    if not measured:
+        measured = [
+            _absent(monitor, _FIRST_METRIC[signal.type], "no column to measure: see roles and features")
+        ]
     named = [replace(measurement, signal=name, segment=segment) for measurement in measured]
     return [_judge(measurement, signal) for measurement in corrected(named)]
 
@@ -78,6 +84,7 @@ def _unbound(measurement: Measurement) -> Measurement:
 
 def _drift(monitor: Monitor, signal: Signal, inputs: Inputs, roles: tuple[Role, ...]) -> list[Measurement]:
     columns = [column for column in inputs.contract.columns if column.role in roles]
+    results = _not_there(monitor, signal, inputs, roles)
     if isinstance(signal.features, tuple):
         columns = [column for column in columns if column.name in signal.features]
     given = inputs.extras.get("importances")
@@ -85,14 +92,11 @@ def _drift(monitor: Monitor, signal: Signal, inputs: Inputs, roles: tuple[Role, 
         weights = importance_of(given[0])
         columns.sort(key=lambda column: -abs(weights.get(column.name, 0.0)))
         columns = columns[: signal.features.top]
-    results: list[Measurement] = []
     for kind in ("numerical", "categorical"):
         names = [column.name for column in columns if column.compared_as == kind]
         asked = [name for name in signal.bounds if name in DRIFT_METRICS and kind in metric(name).kinds]
         wanted = list(dict.fromkeys([*signal.metrics_for(kind), *asked]))
-        results += _compared(
-            _only(inputs.baseline, names), _only(inputs.production, names), monitor, inputs, wanted
-        )
+        results += _compared(monitor, inputs, wanted, names)
     if isinstance(signal.features, Top) and not given:
         results = [result.noting("no importances were given: no feature is left out") for result in results]
     results = _enough(monitor, inputs, _refined(inputs, results))
@@ -100,29 +104,58 @@ def _drift(monitor: Monitor, signal: Signal, inputs: Inputs, roles: tuple[Role, 
     return _held_out(monitor, inputs, results, names) if signal.evidence == "held_out" else results
 
 
-def _compared(
-    baseline: Profile, production: Profile, monitor: Monitor, inputs: Inputs, metrics: list[str]
+def _not_there(
+    monitor: Monitor, signal: Signal, inputs: Inputs, roles: tuple[Role, ...]
 ) -> list[Measurement]:
-    """Compare all columns, one by one if that fails, so that none takes another down."""
+    """Return a schema error for each feature asked for by name that is none of the contract's."""
+    asked: Iterable[str] = inputs.baseline.duplicate_names
+    if isinstance(signal.features, tuple):
+        asked = signal.features
+    known = [column.name for column in inputs.contract.columns if column.role in roles]
+    results = []
+    for name in dict.fromkeys(asked):
+        column = inputs.contract.get(name)
+        # What the contract knows is compared below, or is not asked for.
+        if name in known or (column is not None and not isinstance(signal.features, tuple)):
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        note = f"no column is called {name!r}" + (f"; the nearest is {near[0]!r}" if near else "")
+        if name in inputs.baseline.duplicate_names:
+            note = f"column {name!r} occurs more than once in the baseline"
+        elif column is not None:
+            note = f"column {name!r} has the role {column.role.value}, which this signal does not compare"
+        elif name in inputs.baseline.columns:
+            note = f"column {name!r} holds nothing comparable in the baseline"
+        error = Measurement(
+            _FIRST_METRIC[signal.type], monitor.baseline.definition, None, Status.SCHEMA_ERROR, feature=name,
+            note=note,
+        )  # fmt: skip
+        results.append(error)
+    return results
 
-    def compared(before: Profile, after: Profile) -> list[Measurement]:
-        return compare(before, after, definition=definition, metrics=metrics, contract=inputs.contract)
 
+def _compared(
+    monitor: Monitor, inputs: Inputs, metrics: list[str], names: list[str] | None = None
+) -> list[Measurement]:
+    """Compare columns (by default all), one by one if that fails, so that none takes another down."""
     definition = monitor.baseline.definition
+
+    def compared(only: list[str] | None) -> list[Measurement]:
+        before, after, contract = inputs.baseline, inputs.production, inputs.contract
+        if only is not None:
+            before, after, contract = _only(before, only), _only(after, only), contract.only(only)
+        return compare(before, after, definition=definition, metrics=metrics, contract=contract)
+
     try:
-        return compared(baseline, production)
+        return compared(names)
     except WatchError:
         raise
     except Exception:  # noqa: BLE001  (which column it is, and what, is told below)
+        everything = [*inputs.baseline.columns, *inputs.production.columns]
         return [
             result
-            for name in dict.fromkeys([*baseline.columns, *production.columns])
-            for result in attempted(
-                partial(compared, _only(baseline, [name]), _only(production, [name])),
-                metrics,
-                definition,
-                feature=name,
-            )
+            for name in (dict.fromkeys(everything) if names is None else names)
+            for result in attempted(partial(compared, [name]), metrics, definition, feature=name)
         ]
 
 
@@ -181,8 +214,9 @@ def _held_out(
     return null.applied(results)
 
 
-def _only(profile: Profile, names: Iterable[str]) -> Profile:
-    return Profile(profile.rows, {name: profile.columns[name] for name in names if name in profile.columns})
+def _only(profile: Profile, names: Collection[str]) -> Profile:
+    kept = {name: profile.columns[name] for name in names if name in profile.columns}
+    return Profile(profile.rows, kept, tuple(name for name in profile.duplicate_names if name in names))
 
 
 def _data_drift(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:
@@ -195,7 +229,7 @@ def _prediction_drift(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[
 
 def _data_quality(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Measurement]:
     wanted = [*PROFILED_QUALITY, "schema_change"]
-    results = _compared(inputs.baseline, inputs.production, monitor, inputs, wanted)
+    results = _compared(monitor, inputs, wanted)
     whole = attempted(lambda: table_quality(monitor, inputs), ["volume_ratio"], monitor.baseline.definition)
     return [*results, *whole]
 
@@ -209,6 +243,8 @@ def _attribution(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Meas
 
 def _performance(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:
     wanted = [name for name in signal.bounds if METRICS[name].family in _PERFORMANCE_FAMILIES] or ["accuracy"]
+    if inputs.unlabelled:
+        return [replace(_absent(monitor, name, inputs.unlabelled), status=_unread(inputs)) for name in wanted]
     table, joined = _judged_rows(signal, inputs)
     if table is None or (joined is None and _column(inputs, table, Role.TARGET) is None):
         return [_absent(monitor, name, "no labels were given") for name in wanted]
@@ -347,7 +383,7 @@ def _fairness(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurem
         )
 
     return [
-        result
+        result.noting(inputs.unlabelled)
         for by in groups
         for result in attempted(partial(gaps, by), ["selection_rate_gap"], definition, feature=by)
     ]
@@ -361,6 +397,9 @@ def _multivariate(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Meas
         for name in inputs.contract.with_role(Role.FEATURE)
         if not isinstance(signal.features, tuple) or name in signal.features
     ]
+    unknown = _not_there(monitor, signal, inputs, (Role.FEATURE,))
+    if unknown and not features:
+        return unknown
     absent = [note for name in features if (note := absence(name, inputs.production))]
     before, after = (
         rows.sampled(features, ROWS_PER_SIDE, profiled.rows)
@@ -371,8 +410,8 @@ def _multivariate(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Meas
     )
     result = domain_classifier_auc(before, after, features=features, definition=monitor.baseline.definition)
     if absent and len(absent) == len(features):
-        result = replace(result, status=Status.SCHEMA_ERROR, note="")
-    return [result.noting("; ".join(absent))]
+        result = replace(result, status=_unread(inputs), note="")
+    return [*unknown, result.noting("; ".join(absent))]
 
 
 def _skew(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Measurement]:
@@ -416,7 +455,12 @@ def _without(monitor: Monitor, inputs: Inputs, name: str, role: Role) -> Measure
     if not note:
         return _absent(monitor, name, f"no column has the role {role.value}")
     definition = monitor.baseline.definition
-    return Measurement(name, definition, None, Status.SCHEMA_ERROR, feature=declared[0], note=note)
+    return Measurement(name, definition, None, _unread(inputs), feature=declared[0], note=note)
+
+
+def _unread(inputs: Inputs) -> Status:
+    """Return the status of what a missing column would have told."""
+    return Status.NO_DATA if blank(inputs.production) else Status.SCHEMA_ERROR
 
 
 def _absent(monitor: Monitor, name: str, note: str) -> Measurement:
