@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from copy import copy
 from dataclasses import MISSING, dataclass, field
 from dataclasses import fields as fields_of
 from pathlib import Path
@@ -78,8 +79,15 @@ class Contract:
 
     def only(self, names: Collection[str]) -> Contract:
         """Return the contract of some columns."""
-        kept = tuple(column for column in self.columns if column.name in names)
-        return Contract(columns=kept, timezone=self.timezone, version=self.version)
+        return self.changed(tuple(column for column in self.columns if column.name in names), self.timezone)
+
+    def changed(self, columns: tuple[ColumnContract, ...], timezone: str | None) -> Contract:
+        """Return a copy with other columns, each name once, and another zone."""
+        other = copy(self)
+        named = {column.name: column for column in columns}
+        for name, value in (("columns", columns), ("timezone", timezone), ("_named", named)):
+            object.__setattr__(other, name, value)
+        return other
 
     @classmethod
     def load(cls, path: str | Path) -> Contract:

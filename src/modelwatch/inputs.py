@@ -114,7 +114,7 @@ def _dated(contract: Contract, monitor: Monitor) -> Contract:
     name, columns = monitor.data.event_time, contract.columns
     if name is not None and contract.get(name) is None:
         columns = (*columns, ColumnContract(name=name, type="time", role=Role.EVENT_TIME))
-    return replace(contract, columns=columns, timezone=monitor.data.timezone or contract.timezone)
+    return contract.changed(columns, monitor.data.timezone or contract.timezone)
 
 
 def _read_again(reference: Profile, rows: Rows, contract: Contract) -> Profile:

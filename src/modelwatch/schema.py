@@ -11,6 +11,7 @@ import numpy as np
 
 from modelwatch.cells import Cells
 from modelwatch.columns import NUMBER_PATTERN, Kind
+from modelwatch.emptiness import as_empty, valueless
 from modelwatch.results import with_note
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 # Share of texts that must spell numbers before a text column is compared as numbers.
 PARSE_SHARE = 0.95
 _NUMBER = re.compile(NUMBER_PATTERN)
+# As `modelwatch.columns.type_name` writes them.
+_NUMBER_TYPES = frozenset(
+    {"halffloat", "float", "double", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
+)
 
 
 class SchemaChange(NamedTuple):
@@ -103,9 +108,14 @@ def conformed(
     else is a type error a value.
     """
     note = ""
-    if baseline.kind is production.kind or Kind.EMPTY in (baseline.kind, production.kind):
-        if baseline.kind is Kind.NUMBER and baseline.type != production.type:
-            note = f"dtype_widened: {baseline.type} to {production.type}"
+    if valueless(production):
+        return Conformed(as_empty(production, baseline), comparable=True, note="")
+    if valueless(baseline) or baseline.kind is production.kind:
+        if not valueless(baseline) and baseline.kind is Kind.NUMBER and baseline.type != production.type:
+            # A contract reads texts and others as numbers: then the type is not wider, but another.
+            wider = production.type in _NUMBER_TYPES or production.type.startswith("decimal")
+            what = "dtype_widened:" if wider else "type changed from"
+            note = f"{what} {baseline.type} to {production.type}"
         valid = production.rows - production.missing
         enough = not production.type_errors or production.type_errors <= (1 - parse_share) * valid
         if production.type_errors and production.kind is Kind.NUMBER:
@@ -120,7 +130,7 @@ def conformed(
     column = replace(
         production, kind=baseline.kind, type_errors=valid, cells=None, categories=None, out_of_range=None
     )
-    return Conformed(column, not valid, what)
+    return Conformed(column, comparable=False, note=what)
 
 
 def _parsed(column: ColumnProfile, *, integer: bool) -> ColumnProfile:
