@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,8 @@ def attribution_drift(baseline: Any, production: Any, *, definition: str = ROBUS
 def _aligned(baseline: Any, production: Any) -> tuple[FloatArray, FloatArray, str]:
     one, two = _named(baseline), _named(production)
     if one is None and two is None:
-        before, after = (np.asarray(side, dtype=np.float64) for side in (baseline, production))
-        if before.shape != after.shape or before.ndim != 1:
+        before, after = (_numbered(side) for side in (baseline, production))
+        if before.shape != after.shape:
             raise UsageError(
                 "Importances without names must have one shape", got=f"{before.shape} and {after.shape}"
             )
@@ -82,12 +82,51 @@ def _aligned(baseline: Any, production: Any) -> tuple[FloatArray, FloatArray, st
     return next(finite), next(finite), note
 
 
+def importance_of(importances: Any) -> dict[str, float]:
+    """Return the importance of each feature by its name.
+
+    Raises
+    ------
+    UsageError
+        If features have no names, or importances are no numbers.
+    """
+    named = _named(importances)
+    if named is None:
+        raise UsageError(
+            "Importances need the names of their features",
+            got=type(importances).__name__,
+            expected="a mapping from feature to importance, or a pandas Series",
+        )
+    return {name: value if np.isfinite(value) else 0.0 for name, value in named.items()}
+
+
 def _named(importances: Any) -> dict[str, float] | None:
-    if isinstance(importances, Mapping):
-        return {str(name): float(value) for name, value in importances.items()}
-    if hasattr(importances, "to_dict") and hasattr(importances, "index"):
-        return {str(name): float(value) for name, value in importances.to_dict().items()}
-    return None
+    # A frame has an index too, and is no list of importances.
+    if (
+        hasattr(importances, "to_dict")
+        and hasattr(importances, "index")
+        and not hasattr(importances, "columns")
+    ):
+        importances = importances.to_dict()
+    if not isinstance(importances, Mapping):
+        return None
+    return {str(name): _number(value, str(name)) for name, value in importances.items()}
+
+
+def _numbered(importances: Any) -> FloatArray:
+    """Return importances without names, shape ``(f,)``, NaN where one is missing."""
+    if isinstance(importances, (str, bytes)) or not isinstance(importances, (Iterable, np.ndarray)):
+        raise UsageError("Importances must be a list", got=repr(importances)[:80])
+    listed = importances.tolist() if isinstance(importances, np.ndarray) else list(importances)
+    return np.array([_number(value, str(place)) for place, value in enumerate(listed)], dtype=np.float64)
+
+
+def _number(value: Any, where: str) -> float:
+    """Return an importance as a float, NaN for a missing one."""
+    try:
+        return float("nan") if value is None or type(value).__name__ == "NAType" else float(value)
+    except (TypeError, ValueError):
+        raise UsageError("An importance is no number", where=where, got=repr(value)[:80]) from None
 
 
 def permutation_importance(

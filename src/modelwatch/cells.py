@@ -140,7 +140,7 @@ class Cells:
 
     def within(self, limit: int | None = LIMIT) -> Cells:
         """Return the same counts at the smallest shift with at most ``limit`` occupied cells."""
-        if limit is None or self.keys.size <= limit:
+        if limit is None or self.keys.size <= limit or self.shift >= LAST_SHIFT:
             return self
         magnitude = np.abs(self.keys)
         one, two = magnitude[1:], magnitude[:-1]

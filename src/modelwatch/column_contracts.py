@@ -127,6 +127,11 @@ class ColumnContract:
         return self.role is Role.IGNORED
 
     @property
+    def expected(self) -> bool:
+        """Whether every window has it: labels may come later, and rows may be those of a window already."""
+        return self.role not in (Role.IGNORED, Role.TARGET, Role.EVENT_TIME)
+
+    @property
     def identifies(self) -> bool:
         """Names rows rather than describing them."""
         return self.role is Role.IDENTIFIER

@@ -5,6 +5,7 @@ Everything enters as Arrow: one set of types for pandas 2 and 3, nullable and Ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -89,18 +90,38 @@ def as_array(values: Any) -> pa.Array:
         return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
     if isinstance(values, pa.Array):
         return values
-    if isinstance(values, np.ndarray) and values.ndim != 1:
-        raise SourceError("A column must be one-dimensional", got=f"shape {values.shape}")
+    _require_column(values)
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and not dtype.isnative:
+        # Arrow knows the byte order of the machine only.
+        values = np.asarray(values).astype(dtype.newbyteorder("="))
+    if not hasattr(values, "__len__"):
+        values = list(values)
     converted = values if hasattr(values, "__arrow_array__") or isinstance(values, np.ndarray) else None
     try:
         # from_pandas reads NaN as null, which is what it means in a column of data.
         result = pa.array(values if converted is None else converted, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        result = pa.array([_text_of(value) for value in list(values)], type=pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError):
+        result = pa.array([text_of(value) for value in list(values)], type=pa.string())
     return result.combine_chunks() if isinstance(result, pa.ChunkedArray) else result
 
 
-def _text_of(value: object) -> str | None:
+def _require_column(values: Any) -> None:
+    """Refuse what is no column of values: a table, a single value, nothing."""
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise SourceError("A column must be one-dimensional", got=f"shape {values.shape}")
+        return
+    if (
+        hasattr(values, "columns")
+        or isinstance(values, (str, bytes, Mapping))
+        or not hasattr(values, "__iter__")
+    ):
+        got = repr(values)[:80] if isinstance(values, (str, bytes, int, float)) else type(values).__name__
+        raise SourceError("Not a column of values", got=got, expected="a list, an array or a series")
+
+
+def text_of(value: object) -> str | None:
     """Return the text of a Python value, None for what pandas counts as missing."""
     if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):  # noqa: PLR0124
         return None

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from modelwatch import schema
 from modelwatch.azureml import feature_kind
 from modelwatch.column_contracts import Role
+from modelwatch.column_profiles import ColumnProfile
+from modelwatch.columns import Kind
 from modelwatch.drift import measure_drift
+from modelwatch.emptiness import unmeasurable, valueless
 from modelwatch.hints import hint
 from modelwatch.judging import ALPHA, judge_all
 from modelwatch.metrics import (
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modelwatch.column_contracts import ColumnContract
-    from modelwatch.column_profiles import ColumnProfile
     from modelwatch.contract import Contract
     from modelwatch.sides import Sides
 
@@ -63,7 +65,8 @@ def compare(
     definition
         ``robust/v1`` or ``azureml/4b41f8c``.
     metrics
-        Metric ids, or a mapping from id to threshold; all that profiles can tell by default.
+        Metrics (ids or short names), or a mapping from metric to threshold; all that profiles can tell by
+        default.
     contract
         Decides which columns are compared and whether as numbers or categories.
     segment
@@ -86,11 +89,17 @@ def compare(
     """
     require_definition(definition)
     baseline = _expected(baseline, production, contract)
-    names = list(PROFILE_METRICS if metrics is None else metrics)
-    wanted = [metric(name) for name in names]
-    thresholds = dict(metrics) if isinstance(metrics, Mapping) else {}
-    found = list(_schema_measurements(baseline, production, definition)) if "schema_change" in names else []
-    for name, column in baseline.columns.items():
+    wanted = list(dict.fromkeys(metric(name) for name in (PROFILE_METRICS if metrics is None else metrics)))
+    names = [entry.id for entry in wanted]
+    given = metrics if isinstance(metrics, Mapping) else {}
+    thresholds = {metric(name).id: threshold for name, threshold in given.items()}
+    changes = schema.changes(baseline, production, contract)
+    found = list(_changed(changes, baseline, production, definition)) if "schema_change" in names else []
+    unread = {change.column for change in changes if change.breaking} - baseline.columns.keys()
+    unknown = {
+        name: production.columns.get(name) or ColumnProfile(name, "null", Kind.EMPTY) for name in unread
+    }
+    for name, column in (*baseline.columns.items(), *sorted(unknown.items())):
         declared = contract.get(name) if contract else None
         if declared is not None and declared.role is Role.IGNORED:
             continue
@@ -102,10 +111,14 @@ def compare(
         ]
         if declared is not None and declared.role in _INCOMPARABLE:
             entries = [entry for entry in entries if entry.id in _ALWAYS]
-        if name not in production.columns:
+        if why := schema.absence(name, production, baseline):
             # The change itself is told once, by the schema measurements.
+            rows = 0 if name in unknown else column.valid
+            status = Status.NO_DATA if schema.blank(production) else Status.SCHEMA_ERROR
             found += [
-                _missing(entry, name, column, definition) for entry in entries if entry.id != "schema_change"
+                _missing(entry, name, rows, definition, status, why)
+                for entry in entries
+                if entry.id != "schema_change"
             ]
             continue
         found += _column(entries, column, production.columns[name], compared_as, definition, declared)
@@ -123,14 +136,15 @@ def _expected(baseline: Profile, production: Profile, contract: Contract | None)
     }
     if late.isdisjoint(baseline.columns):
         return baseline
-    return Profile(baseline.rows, {name: c for name, c in baseline.columns.items() if name not in late})
+    kept = {name: column for name, column in baseline.columns.items() if name not in late}
+    return Profile(baseline.rows, kept, baseline.duplicate_names)
 
 
 def _column(  # noqa: PLR0917
     entries: list[Metric],
     baseline: ColumnProfile,
     production: ColumnProfile,
-    compared_as: str,
+    compared_as: str | None,
     definition: str,
     declared: ColumnContract | None,
 ) -> list[Measurement]:
@@ -140,10 +154,12 @@ def _column(  # noqa: PLR0917
     results: list[Measurement] = []
     for entry in entries:
         if entry.family is Family.DRIFT:
-            result: Measurement | None = _drift(entry, sides, definition, read)
-            result = result.noting(read.note).noting(cause) if result is not None else None
+            drift = _drift(entry, baseline, sides, definition, read)
+            result: Measurement | None = drift.noting(read.note).noting(cause)
         elif entry.id == "schema_change":
             result = _retyped(baseline, read, definition)
+        elif (empty := unmeasurable(entry, baseline, read.column, definition)) is not None:
+            result = empty
         else:
             result = measure_quality(entry, baseline, read.column, definition)
             if result is not None and result.count and entry.id == "null_value_rate":
@@ -156,17 +172,22 @@ def _column(  # noqa: PLR0917
     return results
 
 
-def _drift(entry: Metric, sides: Sides, definition: str, read: schema.Conformed) -> Measurement | None:
-    before = sides.baseline
-    if read.comparable and not (sides.production is None and read.column.valid == 0):
+def _drift(
+    entry: Metric, baseline: ColumnProfile, sides: Sides, definition: str, read: schema.Conformed
+) -> Measurement:
+    empty = unmeasurable(entry, baseline, read.column, definition)
+    if empty is not None:
+        return empty
+    if read.comparable:
         return measure_drift(entry, sides, definition)
-    status = Status.SCHEMA_ERROR if not read.comparable else Status.NO_DATA
-    n = before.n if before is not None else 0
-    note = "" if not read.comparable else "no value in production"
-    return Measurement(entry.id, definition, None, status, n_baseline=n, note=note)
+    n = sides.baseline.n if sides.baseline is not None else 0
+    return Measurement(entry.id, definition, None, Status.SCHEMA_ERROR, n_baseline=n)
 
 
-def _compared_as(column: ColumnProfile, definition: str) -> str:
+def _compared_as(column: ColumnProfile, definition: str) -> str | None:
+    """Return how a column without a contract is compared; None where it has no value to tell by."""
+    if valueless(column):
+        return None
     if column.cells is None:
         return CATEGORICAL
     if definition == AZUREML and column.integer and column.cells.shift == 0:
@@ -175,29 +196,33 @@ def _compared_as(column: ColumnProfile, definition: str) -> str:
     return NUMERICAL
 
 
-def _applies(entry: Metric, compared_as: str, definition: str, *, explicit: bool) -> bool:
-    if entry.family is not Family.DRIFT:
+def _applies(entry: Metric, compared_as: str | None, definition: str, *, explicit: bool) -> bool:
+    if entry.family is not Family.DRIFT or compared_as is None:
         return True
     kinds = entry.azureml_kinds if definition == AZUREML else entry.kinds
     # Asked for by name, a metric answers for every column; by default only where it is defined.
     return compared_as in kinds or (explicit and not kinds)
 
 
-def _missing(entry: Metric, name: str, column: ColumnProfile, definition: str) -> Measurement:
+def _missing(  # noqa: PLR0917
+    entry: Metric, name: str, rows: int, definition: str, status: Status, note: str
+) -> Measurement:
     return Measurement(
         entry.id,
         definition,
         None,
-        Status.SCHEMA_ERROR,
+        status,
         feature=name,
-        n_baseline=column.valid,
+        n_baseline=rows,
         signal="data_drift" if entry.family is Family.DRIFT else "data_quality",
-        note=f"column {name!r} is missing in production",
+        note=note,
     )
 
 
-def _schema_measurements(baseline: Profile, production: Profile, definition: str) -> Iterator[Measurement]:
-    for change in schema.changes(baseline, production):
+def _changed(
+    changes: Iterable[schema.SchemaChange], baseline: Profile, production: Profile, definition: str
+) -> Iterator[Measurement]:
+    for change in changes:
         yield Measurement(
             "schema_change",
             definition,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
+from copy import copy
 from dataclasses import MISSING, dataclass, field
 from dataclasses import fields as fields_of
 from pathlib import Path
@@ -16,7 +17,7 @@ from modelwatch.errors import ContractError
 from modelwatch.yaml_files import read_yaml, write_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from modelwatch.column_profiles import ColumnProfile
     from modelwatch.profiles import Profile
@@ -80,6 +81,18 @@ class Contract:
         """Return the names of the columns of one role."""
         return tuple(column.name for column in self.columns if column.role is role)
 
+    def only(self, names: Collection[str]) -> Contract:
+        """Return the contract of some columns."""
+        return self.changed(tuple(column for column in self.columns if column.name in names), self.timezone)
+
+    def changed(self, columns: tuple[ColumnContract, ...], timezone: str | None) -> Contract:
+        """Return a copy with other columns, each name once, and another zone."""
+        other = copy(self)
+        named = {column.name: column for column in columns}
+        for name, value in (("columns", columns), ("timezone", timezone), ("_named", named)):
+            object.__setattr__(other, name, value)
+        return other
+
     @classmethod
     def load(cls, path: str | Path) -> Contract:
         """Read a contract from YAML.
@@ -115,8 +128,22 @@ class Contract:
             raise ContractError(error.what, where=place, got=error.got, expected=error.expected) from error
 
     def save(self, path: str | Path) -> None:
-        """Write the contract as YAML, one column a block, defaults left out."""
-        Path(path).write_text(self.to_yaml(), encoding="utf-8")
+        """Write the contract as YAML, one column a block, defaults left out.
+
+        Raises
+        ------
+        ContractError
+            If the file cannot be written.
+        """
+        try:
+            Path(path).write_text(self.to_yaml(), encoding="utf-8")
+        except OSError as error:
+            raise ContractError(
+                "The contract cannot be written",
+                where=str(path),
+                got=error.strerror,
+                expected="a file in a folder that exists and can be written to",
+            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the contract as plain values, as `parse` reads them; defaults are left out."""
@@ -145,9 +172,13 @@ class Contract:
             Roles of columns that are not features. Without one, an only column of times is the event time,
             and what names nearly each row anew (texts, and integers called so) an identifier.
         """
-        named = {name: Role(role) for name, role in (roles or {}).items()}
+        named = {name: _role(name, role) for name, role in (roles or {}).items()}
         if unknown := sorted(set(named) - set(profile.columns)):
-            raise ContractError("Roles for columns that the baseline does not have", got=unknown)
+            raise ContractError(
+                "Roles for columns that the baseline does not have",
+                got=unknown,
+                expected=list(profile.columns),
+            )
         times = [name for name, column in profile.columns.items() if column.kind is Kind.TIME]
         if len(times) == 1 and Role.EVENT_TIME not in named.values():
             named.setdefault(times[0], Role.EVENT_TIME)
@@ -170,6 +201,20 @@ def _fields(document: Any, kind: type, where: str) -> dict[str, Any]:
         if entry.default is MISSING and name not in document:
             raise ContractError("A key is missing", where=where.rstrip(": ") or None, expected=name)
     return dict(document)
+
+
+def _role(column: str, role: Role | str) -> Role:
+    try:
+        return Role(role)
+    except ValueError:
+        known = [role.value for role in Role]
+        near = difflib.get_close_matches(str(role), known, n=1)
+        raise ContractError(
+            "Unknown role",
+            where=f"column {column!r}",
+            got=repr(role),
+            expected=(f"{near[0]!r}; the roles are " if near else "one of ") + ", ".join(known),
+        ) from None
 
 
 def _inferred(column: ColumnProfile, role: Role | None) -> ColumnContract | None:

@@ -26,14 +26,14 @@ def measure_drift(metric: Metric, sides: Sides, definition: str) -> Measurement:
             Status.SCHEMA_ERROR,
             "the column holds nothing comparable",
         )
-    kinds = metric.azureml_kinds if definition == AZUREML else metric.kinds
-    if baseline.kind not in kinds:
-        note = f"not defined for a {baseline.kind} column under {definition}"
-        return _without_value(metric, definition, baseline, production, Status.ERROR, note)
     empty = [side for side, held in (("baseline", baseline.n), ("production", production.n)) if not held]
     if empty:
         note = f"no value in {' and '.join(empty)}"
         return _without_value(metric, definition, baseline, production, Status.NO_DATA, note)
+    kinds = metric.azureml_kinds if definition == AZUREML else metric.kinds
+    if baseline.kind not in kinds:
+        note = f"not defined for a {baseline.kind} column under {definition}"
+        return _without_value(metric, definition, baseline, production, Status.ERROR, note)
     if isinstance(sides, NumericSides):
         return (azureml.numeric if definition == AZUREML else robust.numeric)(metric.id, sides)
     if isinstance(sides, CategoricalSides):

@@ -33,10 +33,11 @@ _SEED = 20_240_229
 
 @dataclass(frozen=True, slots=True)
 class Calibrator:
-    """A monotone map from a model's scores to probabilities, straight between its points."""
+    """A monotone map from a model's scores to probabilities, straight between its points, made of ``rows``."""
 
     scores: FloatArray
     probabilities: FloatArray
+    rows: int
 
     def __call__(self, scores: FloatArray) -> FloatArray:
         """Return calibrated probabilities, shape of ``scores``."""
@@ -85,7 +86,8 @@ def calibrator(
             lower[0] = (lower[0] * lower[1] + upper[0] * upper[1]) / total
             lower[1], lower[3] = total, upper[3]
     steps = [(edge, block[0]) for block in blocks for edge in dict.fromkeys((block[2], block[3]))]
-    return Calibrator(np.array([edge for edge, _ in steps]), np.array([value for _, value in steps]))
+    edges, values = zip(*steps, strict=True)
+    return Calibrator(np.array(edges), np.array(values), int(kept.sum()))
 
 
 def estimated_performance(
@@ -166,6 +168,7 @@ def estimated_from_reference(
     *,
     positive: Any = None,
     known_classes: Iterable[Any] = (),
+    minimum: int = 0,
     threshold: float = 0.5,
     definition: str = ROBUST,
 ) -> list[Measurement]:
@@ -177,6 +180,8 @@ def estimated_from_reference(
         Scores of production, shape ``(n,)``.
     truth, reference
         Class and score of the reference rows, shape ``(m,)``.
+    minimum
+        Labelled reference rows below which an estimate is ``insufficient``.
     positive, known_classes, threshold
         See `calibrator` and `estimated_performance`.
     """
@@ -184,6 +189,10 @@ def estimated_from_reference(
         fitted = calibrator(truth, reference, positive=positive, known_classes=known_classes)
     except SourceError as error:
         return _unmeasured(definition, Status.SCHEMA_ERROR, str(error))
+    labelled = fitted.rows if fitted is not None else 0
+    if labelled < minimum:
+        note = f"{minimum} labelled rows of the baseline are needed, it has {labelled}"
+        return _unmeasured(definition, Status.INSUFFICIENT, note)
     if fitted is not None and fitted.probabilities[0] == fitted.probabilities[-1] in (0.0, 1.0):
         return _unmeasured(definition, Status.INSUFFICIENT, "the reference rows hold one class only")
     results = estimated_performance(

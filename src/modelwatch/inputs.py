@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelwatch.column_contracts import Role
+from modelwatch.column_contracts import ColumnContract, Role
 from modelwatch.contract import Contract
 from modelwatch.performance.labels import join_labels
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
 from modelwatch.rows import Condition, Keeping, Rows
+from modelwatch.schema import absence
 from modelwatch.sources.base import BatchSource, ColumnSource, TableSource, read_table
 from modelwatch.sources.collector import EVENT_TIME, CollectorSource, DeploymentSource
 from modelwatch.sources.opening import open_source
 from modelwatch.sources.windowed import windowed
-from modelwatch.sources.windows import Window, parse_duration
+from modelwatch.sources.windows import ALL_DATED, Window, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from modelwatch.monitor import Monitor
     from modelwatch.performance.labels import LabelledRows
     from modelwatch.sources.base import Source
+    from modelwatch.sources.windows import Undated
 
 # When a prediction was made, beside the time of its label, in rows that were joined.
 PREDICTED_AT = "__predicted_at__"
@@ -45,6 +47,10 @@ class Inputs:
         Read again on demand; None where only a profile is at hand.
     labelled
         Predictions with their labels, by how much earlier than the window they were made.
+    undated
+        Rows that no window can hold, since their event time cannot be read.
+    unlabelled
+        Why there are labels and none could be joined; empty otherwise.
     """
 
     contract: Contract
@@ -55,6 +61,8 @@ class Inputs:
     labelled: Mapping[timedelta, LabelledRows]
     window: Window | None
     extras: Mapping[str, Any]
+    undated: Undated = ALL_DATED
+    unlabelled: str = ""
 
 
 def read_inputs(
@@ -70,11 +78,13 @@ def read_inputs(
     """Open and profile both sides of a comparison, in bounded memory, and join what has labels."""
     rows_needed = needs_rows(monitor, labels)
     reference, reference_rows = _baseline(baseline, contract, monitor, rows_needed=rows_needed)
+    given = contract
     contract = contract or Contract.infer(
         reference, roles=roles_of(monitor, reference), timezone=monitor.data.timezone
     )
-    if reference_rows is not None and _reads_otherwise(reference, contract):
-        reference = profile(reference_rows.source, contract=contract)
+    contract = _dated(contract, monitor)
+    if reference_rows is not None and contract != given:
+        reference = _read_again(reference, reference_rows, contract)
     if isinstance(production, Profile):
         return Inputs(contract, reference, production, reference_rows, None, {}, window, extras)
     everything = open_source(production, contract=contract)
@@ -82,21 +92,44 @@ def read_inputs(
         everything = TableSource(read_table(everything))
     source = _within(everything, monitor, window, contract)
     found, rows = _profiled(source, contract, monitor, rows_needed=rows_needed)
-    labelled = {}
+    undated = getattr(source, "undated", ALL_DATED)
+    labelled, unlabelled = {}, ""
     if labels is not None and rows is not None:
-        known = as_table(labels)
+        known, key = as_table(labels), monitor.data.correlation_id
         for lag in lags(monitor):
             predicted = rows
             if lag and window is not None:
                 predicted = _earlier(everything, monitor, window, lag, contract)
+            if key not in predicted:
+                unlabelled = f"labels cannot be joined: {absence(key, found) or f'no column {key!r}'}"
+                continue
             labelled[lag] = _labelled(predicted, known, monitor, contract)
-    return Inputs(contract, reference, found, reference_rows, rows, labelled, window, extras)
+    return Inputs(
+        contract, reference, found, reference_rows, rows, labelled, window, extras, undated, unlabelled
+    )
 
 
-def _reads_otherwise(reference: Profile, contract: Contract) -> bool:
-    """Tell whether the contract drafted from a profile reads one of its columns as another kind."""
-    declared = ((column, contract.get(name)) for name, column in reference.columns.items())
-    return any(found is not None and found.value_kind is not column.kind for column, found in declared)
+def _dated(contract: Contract, monitor: Monitor) -> Contract:
+    """Return a contract that knows the monitor's event time and zone, where it has none of its own."""
+    name, columns = monitor.data.event_time, contract.columns
+    if name is not None and contract.get(name) is None:
+        columns = (*columns, ColumnContract(name=name, type="time", role=Role.EVENT_TIME))
+    return contract.changed(columns, monitor.data.timezone or contract.timezone)
+
+
+def _read_again(reference: Profile, rows: Rows, contract: Contract) -> Profile:
+    """Return a profile that was made without this contract, the columns anew that it reads otherwise."""
+    zoned = contract.timezone not in (None, "UTC")
+    names = [
+        name
+        for name, column in reference.columns.items()
+        if (found := contract.get(name)) is not None
+        and (found.value_kind is not column.kind or (zoned and found.role is Role.EVENT_TIME))
+    ]
+    if not names:
+        return reference
+    again = profile(rows.source, contract=contract, columns=names)
+    return Profile(reference.rows, {**reference.columns, **again.columns}, reference.duplicate_names)
 
 
 def as_table(source: Any) -> pa.Table:

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from modelwatch import schema
 from modelwatch.attribution import attribution_drift
 from modelwatch.azureml import feature_kind
 from modelwatch.cells import Cells
-from modelwatch.columns import Kind, as_array, is_integer, kind_of, number_block, plain, texts
+from modelwatch.columns import (
+    Kind,
+    as_array,
+    is_integer,
+    kind_of,
+    number_block,
+    parsed_numbers,
+    plain,
+    text_of,
+    texts,
+    type_name,
+)
 from modelwatch.distributions import CategoricalDistribution, Distribution, NumericDistribution
 from modelwatch.drift import measure_drift
+from modelwatch.emptiness import unmeasurable
 from modelwatch.errors import UsageError
 from modelwatch.judging import judged
 from modelwatch.metrics import (
@@ -25,9 +39,9 @@ from modelwatch.metrics import (
     ROBUST,
     Family,
     Metric,
-    metric,
     require_definition,
 )
+from modelwatch.metrics import metric as metric_of
 from modelwatch.profiling import profile
 from modelwatch.quality import measure_quality
 from modelwatch.sides import sides_of
@@ -35,13 +49,15 @@ from modelwatch.sides import sides_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
+
     from modelwatch.results import Measurement
 
 _PERFORMANCE = (Family.CLASSIFICATION, Family.PROBABILITY, Family.REGRESSION)
 
 
 def measure(
-    metric_id: str,
+    metric: str,
     baseline: Any,
     production: Any,
     *,
@@ -54,8 +70,8 @@ def measure(
 
     Parameters
     ----------
-    metric_id
-        An id of `modelwatch.METRICS`.
+    metric
+        An id of `modelwatch.METRICS`, or its short name.
     baseline, production
         For drift and data quality the column then and now: anything one-dimensional, or for categories a
         mapping from category to count. For attribution the importances then and now. For performance the
@@ -79,22 +95,24 @@ def measure(
     Raises
     ------
     UsageError
-        For an unknown metric, definition or option.
+        For an unknown metric, definition or option, or counts that are none.
+    SourceError
+        If a side is no column.
 
     Examples
     --------
     >>> measure("jensen_shannon_distance", ["a", "b"], ["a", "b"]).value
     0.0
     """
-    entry = metric(metric_id)
+    entry = metric_of(metric)
     require_definition(definition)
     if entry.family in _PERFORMANCE:
         from modelwatch.performance.dispatch import OPTIONS, performance  # noqa: PLC0415
 
-        _refuse_unknown(options, OPTIONS[entry.family], metric_id)
+        _refuse_unknown(options, OPTIONS[entry.family], entry.id)
         result = performance(entry.id, baseline, production, definition=definition, **options)
         return judged(result, threshold)
-    _refuse_unknown(options, (), metric_id)
+    _refuse_unknown(options, (), entry.id)
     if entry.family is Family.ATTRIBUTION:
         return judged(attribution_drift(baseline, production, definition=definition), threshold)
     if entry.family is Family.DRIFT:
@@ -119,17 +137,57 @@ def _drift(entry: Metric, baseline: Any, production: Any, definition: str, kind:
     if isinstance(baseline, Mapping) or isinstance(production, Mapping):
         before, after = _counted(baseline), _counted(production)
         return measure_drift(entry, sides_of(before, after), definition)
-    arrays = as_array(baseline), as_array(production)
-    compared_as = kind or _compared_as(arrays[0] if len(arrays[0]) else arrays[1], definition)
-    sides = sides_of(*(distribution(array, compared_as) for array in arrays))
-    return measure_drift(entry, sides, definition)
+    before, after = as_array(baseline), as_array(production)
+    compared_as = kind or _compared_as(after if before.null_count == len(before) else before, definition)
+    note = ""
+    if compared_as == NUMERICAL and kind_of(before.type) is Kind.NUMBER:
+        after, note = _as_numbers(after, before.type)
+    sides = sides_of(*(distribution(array, compared_as) for array in (before, after)))
+    return measure_drift(entry, sides, definition).noting(note)
+
+
+def _as_numbers(array: pa.Array, wanted: pa.DataType) -> tuple[pa.Array, str]:
+    """Return texts as the numbers they spell if enough do (see `schema.conformed`), and a note."""
+    valid = len(array) - array.null_count
+    if kind_of(array.type) is not Kind.TEXT or not valid:
+        return array, ""
+    numbers, errors = parsed_numbers(array)
+    changed = f"type changed from {type_name(wanted)} to {type_name(array.type)}"
+    note = f"{changed}; {1 - errors / valid:.1%} spell numbers"
+    if errors > (1 - schema.PARSE_SHARE) * valid:
+        return array, note
+    return numbers.filter(pc.or_(numbers.is_valid(), array.is_null())), note
 
 
 def _counted(counts: Any) -> CategoricalDistribution:
     if not isinstance(counts, Mapping):
         raise UsageError("Expected counts by category on both sides", got=type(counts).__name__)
-    held = {str(name): int(rows) for name, rows in counts.items() if rows and name is not None}
-    return CategoricalDistribution(held, int(counts.get(None, 0)), 0, float(len(held)))
+    held: dict[str, int] = {}
+    missing = 0
+    for name, rows in counts.items():
+        text, number = text_of(name), _count(rows, name)
+        if text is None:
+            missing += number
+        elif number:
+            # As in a column of mixed values, 1 and "1" are one category.
+            held[text] = held.get(text, 0) + number
+    return CategoricalDistribution(held, missing, 0, float(len(held)))
+
+
+def _count(rows: Any, name: Any) -> int:
+    try:
+        number = float(rows)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (number >= 0 and number.is_integer()):
+        raise UsageError(
+            "A count of rows is none",
+            where=f"category {name!r}",
+            got=repr(rows),
+            expected="whole numbers, zero or more",
+            next_step="pass how many rows each category has, not their shares",
+        )
+    return int(rows)
 
 
 def _compared_as(array: Any, definition: str) -> str:
@@ -150,7 +208,8 @@ def distribution(values: Any, compared_as: str) -> Distribution | None:
     kind = kind_of(array.type)
     if compared_as not in (NUMERICAL, CATEGORICAL):
         raise UsageError("Unknown kind", got=repr(compared_as), expected=f"{NUMERICAL} or {CATEGORICAL}")
-    if kind is Kind.EMPTY:
+    if kind is Kind.EMPTY or array.null_count == len(array):
+        # Nulls are of every type.
         if compared_as == NUMERICAL:
             return NumericDistribution(Cells.empty(), len(array))
         return CategoricalDistribution({}, len(array))
@@ -184,6 +243,9 @@ def _quality(entry: Metric, baseline: Any, production: Any, definition: str) -> 
         profile({"value": side}).columns["value"] for side in (as_array(baseline), as_array(production))
     ]
     read = schema.conformed(columns[0], columns[1])
+    empty = unmeasurable(entry, columns[0], read.column, definition)
+    if empty is not None:
+        return replace(empty, signal="data_quality")
     try:
         result = measure_quality(entry, columns[0], read.column, definition)
     except KeyError:

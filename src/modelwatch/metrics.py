@@ -148,14 +148,14 @@ METRICS: dict[str, Metric] = {metric.id: metric for metric in _entries()}
 
 
 def metric(name: str) -> Metric:
-    """Return the registry's entry for ``name``.
+    """Return the registry's entry for ``name``, an id or a short name.
 
     Raises
     ------
     UsageError
         If no metric is called so; the message names the nearest ones.
     """
-    found = METRICS.get(name)
+    found = METRICS.get(SHORT_NAMES.get(name, name))
     if found is None:
         near = difflib.get_close_matches(name, [*METRICS, *SHORT_NAMES], n=3, cutoff=0.4)
         raise UsageError(
@@ -209,4 +209,4 @@ def full_name(name: str) -> str:
     UsageError
         If nothing is called so.
     """
-    return metric(SHORT_NAMES.get(name, name)).id
+    return metric(name).id

@@ -19,8 +19,16 @@ from pydantic import (
 
 from modelwatch.alerts.rules import Budget, Rule
 from modelwatch.errors import ContractError, UsageError
-from modelwatch.metrics import METRICS, ROBUST, Family, full_name, require_definition
-from modelwatch.sources.windows import Window, parse_duration
+from modelwatch.metrics import (
+    CATEGORICAL,
+    METRICS,
+    NUMERICAL,
+    ROBUST,
+    full_name,
+    require_definition,
+)
+from modelwatch.signal_checks import check_drift_metrics, check_thresholds, number_of
+from modelwatch.sources.windows import Window, parse_duration, require_zone
 from modelwatch.yaml_files import line_of, read_yaml
 
 if TYPE_CHECKING:
@@ -62,7 +70,7 @@ class Threshold(_Model):
         if isinstance(written, str) and written.startswith("+"):
             written = {"above_baseline": written}
         if not isinstance(written, dict):
-            return cls(value=float(written))
+            return cls(value=number_of(written, metric_id))
         worse_below = METRICS[metric_id].breaches(0.0, 1.0)
         sides = ("min", "below_baseline") if worse_below else ("max", "above_baseline")
         (side, value), *rest = written.items() or [("", 0.0)]
@@ -73,8 +81,9 @@ class Threshold(_Model):
                 got=written,
                 expected=" or ".join(f"{{{name}: …}}" for name in sides),
             )
+        number = number_of(value, metric_id)
         return cls(
-            value=-float(value) if side == "below_baseline" else float(value),
+            value=-number if side == "below_baseline" else number,
             above_baseline=side.endswith("_baseline"),
         )
 
@@ -88,13 +97,21 @@ class Data(_Model):
     window: str = "P1D"
     offset: str = "P0D"
     lateness: str = "PT0S"
-    min_rows: int | Literal["auto"] = "auto"
+    min_rows: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
 
     @field_validator("window", "offset", "lateness")
     @classmethod
-    def _duration(cls, text: str) -> str:
-        parse_duration(text)
+    def _duration(cls, text: str, field: ValidationInfo) -> str:
+        if not parse_duration(text) and field.field_name == "window":
+            raise ValueError("a window that has a length")
         return text
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            require_zone(name)
+        return name
 
     def latest_window(self, at: datetime) -> Window:
         """Return the last window that was complete at a time, late rows included."""
@@ -119,7 +136,7 @@ class Segmentation(_Model):
     """A column by whose values everything is measured once more."""
 
     by: str
-    min_rows: int = 100
+    min_rows: Annotated[int, Field(ge=0)] = 100
 
 
 class Top(_Model):
@@ -156,10 +173,35 @@ class Signal(_Model):
     decision: float = 0.5
     by: tuple[str, ...] = ()
     label_lag: str = "P0D"
-    minimum_labels: int = 30
-    minimum_coverage: float = 0.0
-    alpha: float = 0.05
+    minimum_labels: Annotated[int, Field(ge=0)] = 30
+    minimum_coverage: Annotated[float, Field(ge=0, le=1)] = 0.0
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
     evidence: Literal["closed", "held_out"] = "closed"
+
+    @field_validator("numeric", "categorical")
+    @classmethod
+    def _compares(cls, named: str | tuple[str, ...], field: ValidationInfo) -> str | tuple[str, ...]:
+        kind = NUMERICAL if field.field_name == "numeric" else CATEGORICAL
+        check_drift_metrics(str(field.field_name), (named,) if isinstance(named, str) else named, kind)
+        return named
+
+    @field_validator("thresholds")
+    @classmethod
+    def _measured(cls, thresholds: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
+        if "type" in others.data:
+            check_thresholds(others.data["type"], thresholds)
+        for key, written in thresholds.items():
+            try:
+                Threshold.parse(full_name(key), written)
+            except UsageError as error:
+                raise ValueError(f"`{key}`: {error.what}; expected {error.expected}") from error
+        return thresholds
+
+    @field_validator("label_lag")
+    @classmethod
+    def _lag(cls, text: str) -> str:
+        parse_duration(text)
+        return text
 
     @property
     def bounds(self) -> dict[str, Threshold]:
@@ -212,7 +254,7 @@ class Monitor(_Model):
     baseline: Baseline = Baseline()
     contract: str | None = None
     segments: tuple[Segmentation, ...] = ()
-    signals: dict[str, Signal]
+    signals: Annotated[dict[str, Signal], Field(min_length=1)]
     rules: tuple[Rule, ...] = ()
     budget: Budget = Budget()
 
@@ -228,9 +270,10 @@ class Monitor(_Model):
                 continue
             extra = {key: value for key, value in written.items() if key not in _FIELDS}
             kept = {key: value for key, value in written.items() if key in _FIELDS}
-            for key, value in extra.items():
-                Threshold.parse(full_name(key), value)
-            gathered[name] = {**kept, "thresholds": {**kept.get("thresholds", {}), **extra}}
+            beside = kept.get("thresholds", {})
+            if isinstance(beside, dict):
+                kept["thresholds"] = {**beside, **extra}
+            gathered[name] = kept
         return gathered
 
     @field_validator("rules", mode="before")
@@ -241,6 +284,16 @@ class Monitor(_Model):
         from modelwatch.alerts.defaults import default_rules  # noqa: PLC0415  (most monitors have their own)
 
         return default_rules(others.data.get("signals", {}))
+
+    @model_validator(mode="after")
+    def _defined(self) -> Self:
+        """Refuse drift metrics that the definition does not have for such columns: they would say nothing."""
+        for name, signal in self.signals.items():
+            if signal.type in ("data_drift", "prediction_drift"):
+                for key, kind in (("numeric", NUMERICAL), ("categorical", CATEGORICAL)):
+                    place_of = f"signals.{name}.{key}"
+                    check_drift_metrics(place_of, signal.metrics_for(kind), kind, self.baseline.definition)
+        return self
 
     @model_validator(mode="after")
     def _rules_judge(self) -> Self:
@@ -309,6 +362,7 @@ class Monitor(_Model):
             about = _KEY_NAMED.match(message)
             if about is not None and isinstance(got, dict) and about[1] in got:
                 location, got = (*location, about[1]), got[about[1]]
+            location = _as_written(document, location)
             raise ContractError(
                 "The monitor is wrong", where=place(where, location), got=got, expected=message
             ) from error
@@ -319,6 +373,15 @@ def place(where: str, location: Sequence[str | int]) -> str:
     line = line_of(Path(where), location)
     keys = ".".join(str(part) for part in location)
     return f"{where}:{line}: {keys}" if line is not None else f"{where}: {keys}"
+
+
+def _as_written(document: Any, location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Return a location as the document has it, where thresholds may stand beside the other keys."""
+    if len(location) < 4 or location[0] != "signals" or location[2] != "thresholds":
+        return tuple(location)
+    beside = document["signals"][location[1]].get("thresholds")
+    held = isinstance(beside, dict) and location[3] in beside
+    return tuple(location) if held else (*location[:2], *location[3:])
 
 
 def _keys(location: Sequence[str | int]) -> str:
@@ -341,9 +404,3 @@ _PARTS: dict[str, type[BaseModel]] = {
     "budget": Budget,
 }
 PROFILED = frozenset({"data_drift", "prediction_drift", "data_quality"})
-DEFAULT_QUALITY = tuple(
-    name
-    for name, entry in METRICS.items()
-    if entry.family is Family.QUALITY
-    and name not in ("label_coverage", "label_lag_seconds", "freshness_seconds")
-)

@@ -7,19 +7,19 @@ from typing import Any
 from modelwatch.metrics import METRICS, SHORT_NAMES
 from modelwatch.monitor import Monitor
 
+# YAML 1.1 takes 1e-3 for a text.
+_NUMBER = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?\d*\.?\d+([eE][+-]?\d+)?$"}]}
 _THRESHOLD = {
     "description": "A bound; `+0.02` adds the baseline's own rate.",
     "anyOf": [
-        {"type": "number"},
-        {"type": "string", "pattern": r"^\+\d*\.?\d+$"},
+        _NUMBER,
+        {"type": "string", "pattern": r"^\+\d*\.?\d+([eE][+-]?\d+)?$"},
         {
             "type": "object",
             "minProperties": 1,
             "maxProperties": 1,
             "additionalProperties": False,
-            "properties": {
-                side: {"type": "number"} for side in ("min", "max", "above_baseline", "below_baseline")
-            },
+            "properties": dict.fromkeys(("min", "max", "above_baseline", "below_baseline"), _NUMBER),
         },
     ],
 }

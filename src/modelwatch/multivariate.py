@@ -69,6 +69,19 @@ def domain_classifier_auc(
             note=note,
         )
     columns = [_binned(sampled[0].column(name), sampled[1].column(name)) for name in names]
+    unlike = [name for name, column in zip(names, columns, strict=True) if column is None]
+    left_out = f"not of one comparable kind on both sides: {', '.join(unlike)}" if unlike else ""
+    if len(unlike) == len(names):
+        return Measurement(
+            METRIC,
+            definition,
+            None,
+            Status.SCHEMA_ERROR,
+            n_baseline=n[0],
+            n_production=n[1],
+            signal="multivariate",
+            note=left_out,
+        )
     rows = np.column_stack([column for column in columns if column is not None])
     target = np.repeat([0.0, 1.0], n)
     generator = np.random.default_rng(_SEED)
@@ -89,6 +102,7 @@ def domain_classifier_auc(
         n_production=n[1],
         interval=interval,
         signal="multivariate",
+        note=left_out,
     )
 
 

@@ -73,6 +73,8 @@ def profile(
         except ReadAgain:
             # The source knows better now which columns are text.
             continue
+        except UnicodeDecodeError as error:
+            raise SourceError("A text is not in UTF-8", got=str(error), expected="texts in UTF-8") from error
 
 
 def _names(source: Source, columns: list[str] | None, contract: Contract | None) -> list[str]:
@@ -98,12 +100,13 @@ def _by_column(
     source: ColumnSource, names: list[str], contract: Contract | None, threads: int | None
 ) -> Profile:
     local = threading.local()
+    zone = contract.timezone if contract else None
 
     def scan(name: str) -> ColumnProfile:
         if not hasattr(local, "scratch"):
             local.scratch = Scratch()
         declared = contract.get(name) if contract else None
-        column = ColumnScanner(name, source.schema.field(name).type, declared, local.scratch)
+        column = ColumnScanner(name, source.schema.field(name).type, declared, local.scratch, zone)
         for array, bounds in source.chunks(name):
             column.add(array, bounds)
             del array
@@ -170,5 +173,6 @@ class BatchProfiler:
             if self._names is None and _ignored(name, self._contract):
                 continue
             declared = self._contract.get(name) if self._contract else None
-            self._scanners[name] = ColumnScanner(name, found.type, declared, self._scratch)
+            zone = self._contract.timezone if self._contract else None
+            self._scanners[name] = ColumnScanner(name, found.type, declared, self._scratch, zone)
             self._scanners[name].add(pa.nulls(self._rows))

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 from modelwatch.intervals import two_rates_p_value, wilson
 from modelwatch.metrics import AZUREML, CATEGORICAL, NUMERICAL, ROBUST, Metric
@@ -15,11 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelwatch.column_profiles import ColumnProfile
+    from modelwatch.columns import Number
 
 AZUREML_DECIMALS = 5
 # Tukey's outer fences: 1 row in 430,000 of a normal distribution lies beyond them.
 FENCE = 3.0
 _LISTED = 20
+# From here on doubles do not tell whole numbers apart.
+_EXACT = 1 << 53
 
 
 def measure_quality(
@@ -98,12 +103,15 @@ def _non_finite(baseline: ColumnProfile, production: ColumnProfile) -> _Counted 
 
 def _out_of_bounds(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
     if production.out_of_range is not None:
-        # A baseline profiled before its contract was drafted lies within it.
-        return _Counted(production.out_of_range, baseline.out_of_range or 0)
+        # A baseline profiled before its contract was drafted lies within it, but for its infinities.
+        before = baseline.out_of_range
+        if before is None:
+            before = baseline.non_finite if production.cells is not None else 0
+        return _Counted(production.out_of_range, before)
     if production.cells is not None:
         if baseline.minimum is None or baseline.maximum is None:
             return None
-        outside, doubt = _beyond(production, float(baseline.minimum), float(baseline.maximum))
+        outside, doubt = _beyond(production, baseline.minimum, baseline.maximum)
         note = "cells straddle the bounds: profile with a contract for the exact count" if doubt else ""
         # The least and the greatest row lie outside of all the others.
         extremes = min(2, baseline.valid)
@@ -119,20 +127,32 @@ def _out_of_bounds(baseline: ColumnProfile, production: ColumnProfile) -> _Count
     return _Counted(strange + production.categories.overflow, 0, expected=once)
 
 
-def _beyond(column: ColumnProfile, low: float, high: float) -> tuple[int, float]:
-    """Return rows outside [low, high], and the most by which cells on the bounds leave that open."""
+def _beyond(column: ColumnProfile, low: Number, high: Number) -> tuple[int, float]:
+    """Return rows outside [low, high], and the most by which cells on the bounds leave that open.
+
+    Whole numbers beyond 2**53 share the cell of the nearest double: those in the cell of a bound may lie on
+    either side of it.
+    """
     if column.cells is None or column.minimum is None or column.maximum is None:
         return 0, 0.0
     lower, upper = column.cells.edges()
-    counts = column.cells.counts
-    below, above = (upper <= low) & (lower < low), lower > high
+    counts, positive = column.cells.counts, column.cells.keys > 0
+    # The far edge of a cell is outside of it, the edge nearer to zero inside.
+    below = (upper < low) | (positive & (upper == low) & (lower < low))
+    above = lower > high
     outside = int(counts[below].sum() + counts[above].sum())
-    doubt = 0
+    straddles = np.zeros(counts.size, dtype=np.bool_)
     if column.minimum < low:
-        doubt += int(counts[(lower < low) & (upper > low)].sum())
+        straddles |= (lower < low) & (upper >= low)
+        if column.integer and abs(low) >= _EXACT:
+            straddles |= (lower <= low) & (upper >= low)
     if column.maximum > high:
-        doubt += int(counts[(lower <= high) & (upper > high) & (upper > lower)].sum())
-    return outside, float(doubt)
+        straddles |= (lower <= high) & (upper > high) & (upper > lower)
+        if column.integer and abs(high) >= _EXACT:
+            straddles |= (lower <= high) & (upper >= high)
+    doubt = int(counts[straddles & ~below & ~above].sum())
+    # The extremes are exact, and known to be outside.
+    return max(outside, int(column.minimum < low) + int(column.maximum > high)), float(doubt)
 
 
 def _unseen(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:

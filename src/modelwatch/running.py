@@ -11,10 +11,13 @@ import pyarrow as pa
 from modelwatch import signals
 from modelwatch.contract import Contract
 from modelwatch.errors import SourceError
+from modelwatch.failures import reason
 from modelwatch.inputs import Inputs, of_segment, read_inputs
 from modelwatch.monitor import PROFILED, Monitor, Segmentation
 from modelwatch.results import Measurement, Status
+from modelwatch.schema import absence, blank
 from modelwatch.segments import Segment, profile_segments, segments_of
+from modelwatch.table_quality import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +50,8 @@ def run(
         Any source; rows outside ``window`` are left out by the event time that the monitor names. A `Profile`
         (of Spark) is enough for drift and quality, and is taken as the window's.
     window
-        Half-open, UTC; None takes all rows.
+        Half-open, UTC; None takes all rows. Where the monitor names no event time, and the data collector
+        wrote none, all rows of ``production`` are taken as the window's.
     contract
         Inferred from the baseline by default.
     labels
@@ -91,6 +95,9 @@ def results_of(monitor: Monitor, inputs: Inputs) -> dict[str, Any]:
 
 
 def _measurements(monitor: Monitor, inputs: Inputs) -> Iterator[Measurement]:
+    if not any(signal.type == "data_quality" for signal in monitor.signals.values()):
+        # Where quality is measured, it belongs there.
+        yield from (replace(found, signal="window") for found in left_out(monitor, inputs))
     overlapping = _overlap(monitor, inputs)
     for name, signal in monitor.signals.items():
         if overlapping and signal.type in PROFILED:
@@ -109,23 +116,26 @@ def _measurements(monitor: Monitor, inputs: Inputs) -> Iterator[Measurement]:
             yield from _segmented(
                 monitor, inputs, segmentation, quiet=PROFILED if overlapping else frozenset()
             )
-        except SourceError as error:
-            yield Measurement(
-                "volume_ratio",
-                monitor.baseline.definition,
-                None,
-                Status.ERROR,
-                signal="segments",
-                segment=segmentation.by,
-                note=str(error),
-            )
+        except Exception as error:  # noqa: BLE001  (one segmentation takes no other down)
+            yield _unsegmented(monitor, segmentation.by, Status.ERROR, reason(error))
 
 
 def _segmented(
     monitor: Monitor, inputs: Inputs, segmentation: Segmentation, *, quiet: frozenset[str]
 ) -> Iterator[Measurement]:
     """Measure each segment by all signals that have some, but for types in ``quiet``."""
-    for found, part in _segments(monitor, inputs, segmentation.by, segmentation.min_rows):
+    if lacking := absence(segmentation.by, inputs.production):
+        status = Status.NO_DATA if blank(inputs.production) else Status.SCHEMA_ERROR
+        yield _unsegmented(monitor, segmentation.by, status, lacking)
+        return
+    segments = list(_segments(monitor, inputs, segmentation.by, segmentation.min_rows))
+    if not segments:
+        column = inputs.production.columns[segmentation.by]
+        held = column.rows > column.missing
+        status = Status.SCHEMA_ERROR if held else Status.NO_DATA
+        what = "is no column of categories" if held else "has no values in production"
+        yield _unsegmented(monitor, segmentation.by, status, f"column {segmentation.by!r} {what}")
+    for found, part in segments:
         label = f"{segmentation.by}={found.value}"
         if part is None:
             yield _small(monitor, label, found.rows, segmentation.min_rows)
@@ -134,6 +144,14 @@ def _segmented(
             if signal.type not in signals.UNSEGMENTED | quiet:
                 for measurement in signals.evaluate(monitor, name, signal, part, segment=label):
                     yield replace(measurement, segment=label)
+
+
+def _unsegmented(monitor: Monitor, by: str, status: Status, note: str) -> Measurement:
+    """Return the one measurement of a segmentation that cannot be made."""
+    return Measurement(
+        "volume_ratio", monitor.baseline.definition, None, status, signal="segments", feature=by, segment=by,
+        note=note,
+    )  # fmt: skip
 
 
 def _small(monitor: Monitor, segment: str, rows: int, needed: int) -> Measurement:
@@ -185,8 +203,6 @@ def _segments(
     production = inputs.production_rows
     if production is None:
         raise SourceError("Segments need the rows of production, not its profile", where=monitor.monitor)
-    if by not in inputs.production.columns:
-        raise SourceError("The segment column is missing", where=monitor.monitor, expected=by)
     found = segments_of(inputs.production, by)
     seen = {segment.value for segment in found}
     before = segments_of(inputs.baseline, by) if by in inputs.baseline.columns else []

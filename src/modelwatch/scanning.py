@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from modelwatch.categories import CategoryCounter
+from modelwatch.column_contracts import Role
 from modelwatch.column_profiles import ColumnProfile, plain_number
 from modelwatch.columns import (
     Bounds,
@@ -26,6 +27,7 @@ from modelwatch.columns import (
     type_name,
 )
 from modelwatch.counting import BLOCK, NumberCounter
+from modelwatch.sources.windows import utc_times
 
 if TYPE_CHECKING:
     from modelwatch.arrays import FloatArray, IntArray
@@ -46,14 +48,23 @@ class ColumnScanner:
         Its contract, which decides what counts as a value of the right type and range.
     scratch
         Buffers of the thread that feeds it.
+    timezone
+        Zone of event times that carry none; UTC by default.
     """
 
     def __init__(
-        self, name: str, data_type: pa.DataType, column: ColumnContract | None, scratch: Scratch
+        self,
+        name: str,
+        data_type: pa.DataType,
+        column: ColumnContract | None,
+        scratch: Scratch,
+        timezone: str | None = None,
     ) -> None:
         self._name = name
         self._column = column
         self._scratch = scratch
+        dated = column is not None and column.role is Role.EVENT_TIME and timezone != "UTC"
+        self._timezone = timezone if dated else None
         self._rows = self._missing = self._type_errors = self._out_of_range = 0
         self._low: Number | None = None
         self._high: Number | None = None
@@ -84,7 +95,7 @@ class ColumnScanner:
         if self._categories is not None and arrived is self._kind:
             self._categories.add(texts(array))
         elif self._numbers is not None and arrived is self._kind:
-            self._add_numbers(plain(array), bounds)
+            self._add_numbers(plain(self._dated(array)), bounds)
         elif self._kind is Kind.NUMBER and arrived is Kind.TEXT:
             numbers, errors = parsed_numbers(array)
             self._type_errors += errors
@@ -94,12 +105,25 @@ class ColumnScanner:
             elif errors < valid:
                 self._add_numbers(numbers, None)
         elif self._kind is Kind.TIME and arrived is Kind.TEXT:
-            times, errors = parsed_times(array)
+            times, errors = parsed_times(array) if self._timezone is None else self._parsed(array)
             self._type_errors += errors
             if errors < valid:
                 self._add_numbers(plain(times), None)
         elif arrived is not self._kind:
             self._type_errors += valid
+
+    def _dated(self, array: pa.Array) -> pa.Array:
+        """Return event times in UTC, those without a zone read as of the declared one."""
+        if self._timezone is None or not _is_event_time(array.type):
+            return array
+        if kind_of(array.type) is Kind.TEXT:
+            array = array.cast(pa.string())
+        times: pa.Array = utc_times(array, timezone=self._timezone, name=self._name)
+        return times
+
+    def _parsed(self, array: pa.Array) -> tuple[pa.Array, int]:
+        times = self._dated(array)
+        return times, times.null_count - array.null_count
 
     def _become(self, data_type: pa.DataType) -> None:
         """Count values of this type, as the contract reads them."""
@@ -183,6 +207,11 @@ class ColumnScanner:
             self._out_of_range += _count_where(block, block.values < column.minimum, -math.inf)
         if column.maximum is not None and high > column.maximum:
             self._out_of_range += _count_where(block, block.values > column.maximum, math.inf)
+
+
+def _is_event_time(data_type: pa.DataType) -> bool:
+    types = pa.types
+    return types.is_timestamp(data_type) or types.is_date(data_type) or kind_of(data_type) is Kind.TEXT
 
 
 def _count_where(

@@ -11,15 +11,21 @@ import numpy as np
 
 from modelwatch.cells import Cells
 from modelwatch.columns import NUMBER_PATTERN, Kind
+from modelwatch.emptiness import as_empty, valueless
 from modelwatch.results import with_note
 
 if TYPE_CHECKING:
     from modelwatch.column_profiles import ColumnProfile
+    from modelwatch.contract import Contract
     from modelwatch.profiles import Profile
 
 # Share of texts that must spell numbers before a text column is compared as numbers.
 PARSE_SHARE = 0.95
 _NUMBER = re.compile(NUMBER_PATTERN)
+# As `modelwatch.columns.type_name` writes them.
+_NUMBER_TYPES = frozenset(
+    {"halffloat", "float", "double", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
+)
 
 
 class SchemaChange(NamedTuple):
@@ -38,21 +44,54 @@ class Conformed(NamedTuple):
     note: str
 
 
-def changes(baseline: Profile, production: Profile) -> list[SchemaChange]:
-    """Return missing, extra and doubled columns, with a hint where a name differs only in writing."""
-    found = [
-        SchemaChange(name, breaking=True, note=f"column {name!r} occurs more than once")
-        for name in production.duplicate_names
-    ]
-    extra = [name for name in production.columns if name not in baseline.columns]
-    for name in baseline.columns:
-        if name in production.columns or name in production.duplicate_names:
+def blank(profile: Profile) -> bool:
+    """Tell whether data have neither rows nor columns: an empty window of a format without a schema."""
+    return not profile.rows and not profile.columns and not profile.duplicate_names
+
+
+def absence(name: str, production: Profile, baseline: Profile | None = None) -> str:
+    """Return why a column cannot be read on both sides (by default in production): a note, else empty."""
+    if baseline is not None and name in baseline.duplicate_names:
+        return f"column {name!r} occurs more than once in the baseline"
+    if name in production.columns:
+        return ""
+    if blank(production):
+        return "no rows in production"
+    if name in production.duplicate_names:
+        return f"column {name!r} occurs more than once in production"
+    if baseline is not None and name not in baseline.columns:
+        return f"column {name!r} of the contract is missing in baseline and production"
+    return f"column {name!r} is missing in production"
+
+
+def changes(baseline: Profile, production: Profile, contract: Contract | None = None) -> list[SchemaChange]:
+    """Return missing, extra and doubled columns, with a hint where a name differs only in writing.
+
+    Parameters
+    ----------
+    contract
+        A column of it that neither side has is missing too, unless it is a label, which may be late.
+    """
+    doubled = dict.fromkeys([*production.duplicate_names, *baseline.duplicate_names])
+    found = [SchemaChange(name, breaking=True, note=_doubled(name, baseline, production)) for name in doubled]
+    if blank(production):
+        return found
+    extra = [name for name in production.columns if name not in baseline.columns and name not in doubled]
+    declared = [column.name for column in contract.columns if column.expected] if contract else []
+    for name in dict.fromkeys([*baseline.columns, *declared]):
+        if name in production.columns or name in doubled:
             continue
         twin = next((other for other in extra if normalised(other) == normalised(name)), None)
         hint = f"; {twin!r} differs only by case or normalisation" if twin else ""
-        found.append(SchemaChange(name, breaking=True, note=f"column {name!r} is missing{hint}"))
+        found.append(SchemaChange(name, breaking=True, note=absence(name, production, baseline) + hint))
     found += [SchemaChange(name, breaking=False, note=f"column {name!r} is new") for name in extra]
     return found
+
+
+def _doubled(name: str, baseline: Profile, production: Profile) -> str:
+    sides = {"baseline": baseline, "production": production}
+    where = [side for side, profile in sides.items() if name in profile.duplicate_names]
+    return f"column {name!r} occurs more than once in {' and '.join(where)}"
 
 
 def normalised(name: str) -> str:
@@ -69,9 +108,14 @@ def conformed(
     else is a type error a value.
     """
     note = ""
-    if baseline.kind is production.kind or Kind.EMPTY in (baseline.kind, production.kind):
-        if baseline.kind is Kind.NUMBER and baseline.type != production.type:
-            note = f"dtype_widened: {baseline.type} to {production.type}"
+    if valueless(production):
+        return Conformed(as_empty(production, baseline), comparable=True, note="")
+    if valueless(baseline) or baseline.kind is production.kind:
+        if not valueless(baseline) and baseline.kind is Kind.NUMBER and baseline.type != production.type:
+            # A contract reads texts and others as numbers: then the type is not wider, but another.
+            wider = production.type in _NUMBER_TYPES or production.type.startswith("decimal")
+            what = "dtype_widened:" if wider else "type changed from"
+            note = f"{what} {baseline.type} to {production.type}"
         valid = production.rows - production.missing
         enough = not production.type_errors or production.type_errors <= (1 - parse_share) * valid
         if production.type_errors and production.kind is Kind.NUMBER:
@@ -86,7 +130,7 @@ def conformed(
     column = replace(
         production, kind=baseline.kind, type_errors=valid, cells=None, categories=None, out_of_range=None
     )
-    return Conformed(column, not valid, what)
+    return Conformed(column, comparable=False, note=what)
 
 
 def _parsed(column: ColumnProfile, *, integer: bool) -> ColumnProfile:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from modelwatch.attribution import attribution_drift
+from modelwatch.attribution import attribution_drift, importance_of
 from modelwatch.column_contracts import Role
 from modelwatch.comparing import DRIFT_METRICS, compare
 from modelwatch.errors import UsageError, WatchError
 from modelwatch.estimation import estimated_from_reference, estimated_performance
+from modelwatch.failures import attempted, reason
 from modelwatch.fairness import fairness_gaps
 from modelwatch.inputs import PREDICTED_AT, as_table
 from modelwatch.judging import corrected, judged
@@ -23,12 +26,13 @@ from modelwatch.quality import PROFILED_QUALITY
 from modelwatch.refining import remeasured, uncertain
 from modelwatch.resampling import held_out_null, time_blocks
 from modelwatch.results import Measurement, Status
+from modelwatch.schema import absence, blank
 from modelwatch.skew import training_serving_skew
 from modelwatch.sources.windows import parse_duration, utc_times
 from modelwatch.table_quality import table_quality
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from modelwatch.inputs import Inputs
     from modelwatch.monitor import Monitor, Signal
@@ -43,14 +47,14 @@ def evaluate(
     monitor: Monitor, name: str, signal: Signal, inputs: Inputs, *, segment: str | None = None
 ) -> list[Measurement]:
     """Measure and judge one signal; whatever is wrong with its data becomes a measurement that says so."""
-    try:
-        measured = _SIGNALS[signal.type](monitor, signal, inputs)
-    except WatchError as error:
-        definition = monitor.baseline.definition
-        return [
-            Measurement(
-                _FIRST_METRIC[signal.type], definition, None, Status.ERROR, signal=name, note=str(error)
-            )
+    measured = attempted(
+        lambda: _SIGNALS[signal.type](monitor, signal, inputs),
+        signal.bounds or [_FIRST_METRIC[signal.type]],
+        monitor.baseline.definition,
+    )
+    if not measured:
+        measured = [
+            _absent(monitor, _FIRST_METRIC[signal.type], "no column to measure: see roles and features")
         ]
     named = [replace(measurement, signal=name, segment=segment) for measurement in measured]
     return [_judge(measurement, signal) for measurement in corrected(named)]
@@ -79,39 +83,93 @@ def _unbound(measurement: Measurement) -> Measurement:
 
 def _drift(monitor: Monitor, signal: Signal, inputs: Inputs, roles: tuple[Role, ...]) -> list[Measurement]:
     columns = [column for column in inputs.contract.columns if column.role in roles]
+    results = _not_there(monitor, signal, inputs, roles)
     if isinstance(signal.features, tuple):
         columns = [column for column in columns if column.name in signal.features]
-    if isinstance(signal.features, Top) and inputs.extras.get("importances"):
-        weights = dict(inputs.extras["importances"][0])
-        columns.sort(key=lambda column: -abs(float(weights.get(column.name, 0.0))))
+    given = inputs.extras.get("importances")
+    if isinstance(signal.features, Top) and given:
+        weights = importance_of(given[0])
+        columns.sort(key=lambda column: -abs(weights.get(column.name, 0.0)))
         columns = columns[: signal.features.top]
-    results: list[Measurement] = []
     for kind in ("numerical", "categorical"):
         names = [column.name for column in columns if column.compared_as == kind]
         asked = [name for name in signal.bounds if name in DRIFT_METRICS and kind in metric(name).kinds]
         wanted = list(dict.fromkeys([*signal.metrics_for(kind), *asked]))
-        results += compare(
-            _only(inputs.baseline, names),
-            _only(inputs.production, names),
-            definition=monitor.baseline.definition,
-            metrics=wanted,
-            contract=inputs.contract,
-        )
+        results += _compared(monitor, inputs, wanted, names)
+    if isinstance(signal.features, Top) and not given:
+        results = [result.noting("no importances were given: no feature is left out") for result in results]
     results = _enough(monitor, inputs, _refined(inputs, results))
     names = [column.name for column in columns]
     return _held_out(monitor, inputs, results, names) if signal.evidence == "held_out" else results
+
+
+def _not_there(
+    monitor: Monitor, signal: Signal, inputs: Inputs, roles: tuple[Role, ...]
+) -> list[Measurement]:
+    """Return a schema error for each feature asked for by name that is none of the contract's."""
+    asked: Iterable[str] = inputs.baseline.duplicate_names
+    if isinstance(signal.features, tuple):
+        asked = signal.features
+    known = [column.name for column in inputs.contract.columns if column.role in roles]
+    results = []
+    for name in dict.fromkeys(asked):
+        column = inputs.contract.get(name)
+        # What the contract knows is compared below, or is not asked for.
+        if name in known or (column is not None and not isinstance(signal.features, tuple)):
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        note = f"no column is called {name!r}" + (f"; the nearest is {near[0]!r}" if near else "")
+        if name in inputs.baseline.duplicate_names:
+            note = f"column {name!r} occurs more than once in the baseline"
+        elif column is not None:
+            note = f"column {name!r} has the role {column.role.value}, which this signal does not compare"
+        elif name in inputs.baseline.columns:
+            note = f"column {name!r} holds nothing comparable in the baseline"
+        error = Measurement(
+            _FIRST_METRIC[signal.type], monitor.baseline.definition, None, Status.SCHEMA_ERROR, feature=name,
+            note=note,
+        )  # fmt: skip
+        results.append(error)
+    return results
+
+
+def _compared(
+    monitor: Monitor, inputs: Inputs, metrics: list[str], names: list[str] | None = None
+) -> list[Measurement]:
+    """Compare columns (by default all), one by one if that fails, so that none takes another down."""
+    definition = monitor.baseline.definition
+
+    def compared(only: list[str] | None) -> list[Measurement]:
+        before, after, contract = inputs.baseline, inputs.production, inputs.contract
+        if only is not None:
+            before, after, contract = _only(before, only), _only(after, only), contract.only(only)
+        return compare(before, after, definition=definition, metrics=metrics, contract=contract)
+
+    try:
+        return compared(names)
+    except WatchError:
+        raise
+    except Exception:  # noqa: BLE001  (which column it is, and what, is told below)
+        everything = [*inputs.baseline.columns, *inputs.production.columns]
+        return [
+            result
+            for name in (dict.fromkeys(everything) if names is None else names)
+            for result in attempted(partial(compared, [name]), metrics, definition, feature=name)
+        ]
 
 
 def _refined(inputs: Inputs, results: list[Measurement]) -> list[Measurement]:
     """Measure from the rows what cells leave open, or say that it stays open."""
     before, after = inputs.baseline_rows, inputs.production_rows
     if before is not None and after is not None:
-        return remeasured(results, before.column, after.column)
-    side = "baseline" if before is None else "production"
+        try:
+            return remeasured(results, before.column, after.column)
+        except Exception as error:  # noqa: BLE001  (what profiles told is known, and its bound too)
+            why = f"it could not be measured again: {reason(error)}"
+    else:
+        why = f"the rows of {'baseline' if before is None else 'production'} are not at hand"
     return [
-        result.noting(f"known within {result.bound:.2g}: the rows of {side} are not at hand")
-        if uncertain(result)
-        else result
+        result.noting(f"known within {result.bound:.2g}: {why}") if uncertain(result) else result
         for result in results
     ]
 
@@ -155,8 +213,9 @@ def _held_out(
     return null.applied(results)
 
 
-def _only(profile: Profile, names: Iterable[str]) -> Profile:
-    return Profile(profile.rows, {name: profile.columns[name] for name in names if name in profile.columns})
+def _only(profile: Profile, names: Collection[str]) -> Profile:
+    kept = {name: profile.columns[name] for name in names if name in profile.columns}
+    return Profile(profile.rows, kept, tuple(name for name in profile.duplicate_names if name in names))
 
 
 def _data_drift(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:
@@ -168,14 +227,10 @@ def _prediction_drift(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[
 
 
 def _data_quality(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Measurement]:
-    results = compare(
-        inputs.baseline,
-        inputs.production,
-        definition=monitor.baseline.definition,
-        metrics=[*PROFILED_QUALITY, "schema_change"],
-        contract=inputs.contract,
-    )
-    return [*results, *table_quality(monitor, inputs)]
+    wanted = [*PROFILED_QUALITY, "schema_change"]
+    results = _compared(monitor, inputs, wanted)
+    whole = attempted(lambda: table_quality(monitor, inputs), ["volume_ratio"], monitor.baseline.definition)
+    return [*results, *whole]
 
 
 def _attribution(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Measurement]:
@@ -187,13 +242,20 @@ def _attribution(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Meas
 
 def _performance(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:
     wanted = [name for name in signal.bounds if METRICS[name].family in _PERFORMANCE_FAMILIES] or ["accuracy"]
+    if inputs.unlabelled:
+        return [replace(_absent(monitor, name, inputs.unlabelled), status=_unread(inputs)) for name in wanted]
     table, joined = _judged_rows(signal, inputs)
     if table is None or (joined is None and _column(inputs, table, Role.TARGET) is None):
         return [_absent(monitor, name, "no labels were given") for name in wanted]
     about = [] if joined is None else _about_labels(monitor, joined)
     results = [
-        _with_baseline(monitor, signal, inputs, _one_performance(monitor, signal, inputs, table, name))
+        result
         for name in wanted
+        for result in attempted(
+            partial(_against_baseline, monitor, signal, inputs, table, name),
+            [name],
+            monitor.baseline.definition,
+        )
     ]
     share = about[0].value if about else 1.0
     if share is not None and share < signal.minimum_coverage:
@@ -234,8 +296,8 @@ def _one_performance(monitor: Monitor, signal: Signal, inputs: Inputs, table: An
     probabilities = METRICS[name].family is Family.PROBABILITY
     predicted = _column(inputs, table, Role.PROBABILITY if probabilities else Role.PREDICTION)
     if truth is None or predicted is None:
-        missing = "target" if truth is None else "probability" if probabilities else "prediction"
-        return _absent(monitor, name, f"no column has the role {missing}")
+        role = Role.TARGET if truth is None else Role.PROBABILITY if probabilities else Role.PREDICTION
+        return _without(monitor, inputs, name, role)
     options: dict[str, Any] = {}
     if probabilities or signal.average == "binary":
         options = {"positive": signal.positive, "known_classes": _known_classes(inputs)}
@@ -251,19 +313,22 @@ def _one_performance(monitor: Monitor, signal: Signal, inputs: Inputs, table: An
     )
 
 
-def _with_baseline(monitor: Monitor, signal: Signal, inputs: Inputs, result: Measurement) -> Measurement:
-    """Add the baseline's value of the same metric where the bound is relative to it."""
+def _against_baseline(
+    monitor: Monitor, signal: Signal, inputs: Inputs, table: Any, name: str
+) -> list[Measurement]:
+    """Measure performance, with the baseline's value of the same metric where the bound is relative to it."""
+    result = _one_performance(monitor, signal, inputs, table, name)
     bound = signal.bounds.get(result.metric)
     if bound is None or not bound.above_baseline or inputs.baseline_rows is None:
-        return result
+        return [result]
     names = inputs.contract.with_role
     columns = [*names(Role.TARGET), *names(Role.PREDICTION), *names(Role.PROBABILITY)]
     table = inputs.baseline_rows.table(columns)
     before = _one_performance(monitor, signal, inputs, table, result.metric)
     if before.status is not Status.OK:
-        return result
+        return [result]
     details = {**result.details, "baseline_value": before.value, "baseline_interval": before.interval}
-    return replace(result, n_baseline=before.n_production, details=details)
+    return [replace(result, n_baseline=before.n_production, details=details)]
 
 
 def _estimated(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:
@@ -274,20 +339,21 @@ def _estimated(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measure
     )
     scores = _column(inputs, production, Role.PROBABILITY)
     if scores is None:
-        return [_absent(monitor, "estimated_accuracy", "no column has the role probability")]
+        return [_without(monitor, inputs, "estimated_accuracy", Role.PROBABILITY)]
     truth = _column(inputs, baseline, Role.TARGET)
     reference = _column(inputs, baseline, Role.PROBABILITY)
-    definition = monitor.baseline.definition
+    options: dict[str, Any] = {"threshold": signal.decision, "definition": monitor.baseline.definition}
     if truth is None or reference is None:
-        return estimated_performance(scores, threshold=signal.decision, definition=definition)
+        note = "scores are taken as calibrated: the baseline's labels are not at hand"
+        return [result.noting(note) for result in estimated_performance(scores, **options)]
     return estimated_from_reference(
         scores,
         truth,
         reference,
         positive=signal.positive,
         known_classes=_known_classes(inputs),
-        threshold=signal.decision,
-        definition=definition,
+        minimum=signal.minimum_labels,
+        **options,
     )
 
 
@@ -295,21 +361,36 @@ def _fairness(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurem
     table, _ = _judged_rows(signal, inputs)
     groups = signal.by or inputs.contract.with_role(Role.SEGMENT)
     predicted = _column(inputs, table, Role.PREDICTION)
-    if table is None or predicted is None or not groups:
+    if table is None or not groups:
         return [_absent(monitor, "selection_rate_gap", "a group and a prediction column are needed")]
+    if predicted is None:
+        return [_without(monitor, inputs, "selection_rate_gap", Role.PREDICTION)]
     truth = _column(inputs, table, Role.TARGET)
-    results: list[Measurement] = []
-    for by in groups:
-        results += fairness_gaps(
+    definition = monitor.baseline.definition
+
+    def gaps(by: str) -> list[Measurement]:
+        if by not in table.column_names:
+            note = absence(by, inputs.production) or f"column {by!r} is not at hand"
+            return [
+                Measurement(
+                    "selection_rate_gap", definition, None, Status.SCHEMA_ERROR, feature=by, note=note
+                )
+            ]
+        return fairness_gaps(
             table.column(by),
             predicted,
             truth,
             positive=signal.positive,
             known_classes=_known_classes(inputs),
             by=by,
-            definition=monitor.baseline.definition,
+            definition=definition,
         )
-    return results
+
+    return [
+        result.noting(inputs.unlabelled)
+        for by in groups
+        for result in attempted(partial(gaps, by), ["selection_rate_gap"], definition, feature=by)
+    ]
 
 
 def _multivariate(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Measurement]:
@@ -320,6 +401,10 @@ def _multivariate(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Meas
         for name in inputs.contract.with_role(Role.FEATURE)
         if not isinstance(signal.features, tuple) or name in signal.features
     ]
+    unknown = _not_there(monitor, signal, inputs, (Role.FEATURE,))
+    if unknown and not features:
+        return unknown
+    absent = [note for name in features if (note := absence(name, inputs.production))]
     before, after = (
         rows.sampled(features, ROWS_PER_SIDE, profiled.rows)
         for rows, profiled in (
@@ -327,7 +412,10 @@ def _multivariate(monitor: Monitor, signal: Signal, inputs: Inputs) -> list[Meas
             (inputs.production_rows, inputs.production),
         )
     )
-    return [domain_classifier_auc(before, after, features=features, definition=monitor.baseline.definition)]
+    result = domain_classifier_auc(before, after, features=features, definition=monitor.baseline.definition)
+    if absent and len(absent) == len(features):
+        result = replace(result, status=_unread(inputs), note="")
+    return [*unknown, result.noting("; ".join(absent))]
 
 
 def _skew(monitor: Monitor, _signal: Signal, inputs: Inputs) -> list[Measurement]:
@@ -371,6 +459,21 @@ def _column(inputs: Inputs, table: Any, role: Role) -> Any:
     if table is None or not names or names[0] not in table.column_names:
         return None
     return table.column(names[0])
+
+
+def _without(monitor: Monitor, inputs: Inputs, name: str, role: Role) -> Measurement:
+    """Return the measurement of a metric whose column is not there: asked for in vain, or never declared."""
+    declared = inputs.contract.with_role(role)
+    note = absence(declared[0], inputs.production) if declared and role is not Role.TARGET else ""
+    if not note:
+        return _absent(monitor, name, f"no column has the role {role.value}")
+    definition = monitor.baseline.definition
+    return Measurement(name, definition, None, _unread(inputs), feature=declared[0], note=note)
+
+
+def _unread(inputs: Inputs) -> Status:
+    """Return the status of what a missing column would have told."""
+    return Status.NO_DATA if blank(inputs.production) else Status.SCHEMA_ERROR
 
 
 def _absent(monitor: Monitor, name: str, note: str) -> Measurement:

@@ -11,6 +11,7 @@ from modelwatch.column_profiles import ColumnProfile
 from modelwatch.metrics import METRICS
 from modelwatch.quality import measure_quality
 from modelwatch.results import Measurement, Status
+from modelwatch.schema import PARSE_SHARE
 
 if TYPE_CHECKING:
     from modelwatch.inputs import Inputs
@@ -21,7 +22,7 @@ _MICROSECONDS = 1_000_000
 
 def table_quality(monitor: Monitor, inputs: Inputs) -> list[Measurement]:
     """Return volume against the baseline, age of the newest event, and duplicates by identifier."""
-    results = [_volume(monitor, inputs)]
+    results = [_volume(monitor, inputs), *left_out(monitor, inputs)]
     if monitor.data.event_time is not None:
         results.append(_freshness(monitor, inputs))
     for name in dict.fromkeys((*inputs.contract.with_role(Role.IDENTIFIER), monitor.data.correlation_id)):
@@ -33,6 +34,25 @@ def table_quality(monitor: Monitor, inputs: Inputs) -> list[Measurement]:
             if result is not None:
                 results.append(replace(result, feature=name))
     return results
+
+
+def left_out(monitor: Monitor, inputs: Inputs) -> list[Measurement]:
+    """Return how many rows have no event time that can be read, and so no window; nothing without any."""
+    rows, of = inputs.undated
+    if not rows:
+        return []
+    return [
+        Measurement(
+            "schema_change",
+            monitor.baseline.definition,
+            rows / of,
+            Status.SCHEMA_ERROR if rows > (1 - PARSE_SHARE) * of else Status.OK,
+            n_production=of,
+            feature=monitor.data.event_time,
+            count=rows,
+            note=f"{rows} of {of} rows have no event time that can be read and are left out of every window",
+        )
+    ]
 
 
 def _volume(monitor: Monitor, inputs: Inputs) -> Measurement:

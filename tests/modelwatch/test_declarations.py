@@ -20,12 +20,45 @@ from modelwatch.errors import ContractError
         ("monitor: m\nsignals: {x: {type: data_drift}}\nsurprise: 1", "surprise"),
         ("monitor: m\ndata: {window: 1 day}\nsignals: {x: {type: data_drift}}", "ISO 8601"),
         ("monitor: [", "cannot be read"),
+        ("monitor: m\nsignals: {}", "at least 1"),
+        ("monitor: m\nsignals: {x: {type: data_drift, psi: null}}", "psi.*no number"),
+        ("monitor: m\nsignals: {x: {type: data_drift, psi: [1]}}", "psi.*no number"),
+        ("monitor: m\nsignals: {x: {type: data_drift, psi: .nan}}", "psi.*no number"),
+        ("monitor: m\nsignals: {x: {type: data_drift, psi: true}}", "psi.*no number"),
+        ("monitor: m\nsignals: {x: {type: data_drift, thresholds: {psi: abc}}}", "thresholds.psi.*no number"),
+        ("monitor: m\nsignals: {x: {type: data_drift, thresholds: [1]}}", "thresholds.*dictionary"),
+        ("monitor: m\nsignals: {x: {type: data_drift, psi: 1, population_stability_index: 2}}", "one bound"),
+        ("monitor: m\nsignals: {x: {type: data_drift, numeric: foo}}", "numeric.*'foo'"),
+        ("monitor: m\nsignals: {x: {type: data_drift, numeric: [psi, accuracy]}}", "numeric.*'accuracy'"),
+        ("monitor: m\nsignals: {x: {type: data_drift, categorical: ks}}", "categorical.*'ks'"),
+        (
+            """monitor: m
+baseline: {definition: azureml/4b41f8c}
+signals: {x: {type: data_drift, numeric: chi_squared}}""",
+            "x.numeric.*under azureml",
+        ),
+        ("monitor: m\nsignals: {x: {type: data_drift, null_rates: 0.1}}", "null_rates.*no metric"),
+        ("monitor: m\nsignals: {x: {type: data_drift, accuracy: 0.5}}", "accuracy.*data_drift"),
+        ("monitor: m\nsignals: {x: {type: data_quality, outlier: 0.5}}", "outlier.*expected 'outliers'"),
+        ("monitor: m\nsignals: {x: {type: data_quality, psi: 0.5}}", "psi.*data_quality"),
+        (
+            "monitor: m\nsignals: {x: {type: model_performance, estimated_f1: 0.5}}",
+            "expected one of accuracy",
+        ),
+        ("monitor: m\nsignals: {x: {type: model_performance, label_lag: P1M}}", "label_lag.*P1M"),
+        ("monitor: m\nsignals: {x: {type: data_drift, alpha: 5}}", "alpha"),
+        ("monitor: m\nsignals: {x: {type: data_drift, alpha: -1}}", "alpha"),
+        ("monitor: m\nsignals: {x: {type: fairness, minimum_coverage: 80}}", "minimum_coverage"),
+        ("monitor: m\ndata: {min_rows: -1}\nsignals: {x: {type: data_drift}}", "min_rows"),
+        ("monitor: m\ndata: {window: P0D}\nsignals: {x: {type: data_drift}}", "window.*length"),
+        ("monitor: m\ndata: {timezone: Foo/Bar}\nsignals: {x: {type: data_drift}}", "timezone.*Foo/Bar"),
+        ("monitor: m\nsegments: [{by: g, min_rows: -1}]\nsignals: {x: {type: data_drift}}", "min_rows"),
     ],
 )
 def test_a_wrong_monitor_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "monitor.yaml"
     path.write_text(text)
-    with pytest.raises(ContractError, match=message) as raised:
+    with pytest.raises(ContractError, match=f"(?s){message}") as raised:
         Monitor.load(path)
     assert str(path) in str(raised.value)
 
@@ -74,3 +107,20 @@ def test_a_contract_is_inferred_kept_and_enforced(tmp_path: Path) -> None:
         Contract.load(tmp_path / "contract.yaml")
     with pytest.raises(ContractError, match="Unknown column"):
         contract["agee"]
+    with pytest.raises(ContractError, match=r"age.*'foo'.*feature"):
+        Contract.infer(profile(frame), roles={"age": "foo"})
+    with pytest.raises(ContractError, match="cannot be written"):
+        contract.save(tmp_path / "nowhere" / "contract.yaml")
+
+
+def test_a_wrong_bound_is_found_on_its_line_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "monitor.yaml"
+    for text in (
+        "monitor: m\nsignals:\n  x:\n    type: data_drift\n    psi: abc\n",
+        "monitor: m\nsignals:\n  x:\n    thresholds:\n      psi: abc\n    type: data_drift\n",
+    ):
+        path.write_text(text)
+        with pytest.raises(ContractError) as raised:
+            Monitor.load(path)
+        assert f"{path}:5: signals.x" in str(raised.value.where)
+        assert raised.value.got == "abc"

@@ -7,41 +7,18 @@ from typing import TYPE_CHECKING
 
 from modelwatch.contract import Contract
 from modelwatch.errors import ContractError
-from modelwatch.metrics import METRICS, Family
 from modelwatch.monitor import place
+from modelwatch.signal_checks import metrics_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from modelwatch.alerts.rules import Rule
-    from modelwatch.monitor import Monitor, Signal
+    from modelwatch.monitor import Monitor
 
-_PERFORMANCE = (Family.CLASSIFICATION, Family.PROBABILITY, Family.REGRESSION)
-_FAMILIES: dict[str, tuple[Family, ...]] = {
-    "data_drift": (Family.DRIFT,),
-    "prediction_drift": (Family.DRIFT,),
-    "data_quality": (Family.QUALITY,),
-    "feature_attribution_drift": (Family.ATTRIBUTION,),
-    "model_performance": _PERFORMANCE,
-    "estimated_performance": (Family.PROBABILITY,),
-    "fairness": (Family.FAIRNESS,),
-    "multivariate_drift": (Family.MULTIVARIATE,),
-    "training_serving_skew": (Family.SKEW,),
-    "operations": (Family.OPERATIONS,),
-}
 Problem = tuple[str, str, object, str]
 """The rule's key, what is wrong, what stands there, what could."""
-
-
-def metrics_of(signal: Signal) -> list[str]:
-    """Return the ids of the metrics that a signal can measure."""
-    names = [name for name, entry in METRICS.items() if entry.family in _FAMILIES[signal.type]]
-    if signal.type == "model_performance":
-        names = [name for name in names if not name.startswith("estimated_")] + ["label_coverage"]
-    if signal.type == "estimated_performance":
-        names = [name for name in names if name.startswith("estimated_")]
-    return names
 
 
 def check_rules(
@@ -97,7 +74,7 @@ def _problems(  # noqa: PLR0917
             _near(rule.signal, monitor.signals),
         )
         return
-    known = metrics_of(signal)
+    known = metrics_of(signal.type)
     if rule.metric is not None and rule.metric.id not in known:
         what = f"A signal of type {signal.type} does not measure {rule.metric.id}"
         yield "when", what, rule.when, _near(rule.metric.id, known)

@@ -72,8 +72,16 @@ class AlertStore:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise SourceError(
+                "The alert store cannot be opened",
+                where=str(self.path),
+                got=str(error),
+                expected="a file in a folder that can be written to",
+            ) from error
         self._depth = 0
         try:
             # Readers never wait for the writer, and what was committed survives a kill.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from modelwatch.errors import SourceError
+from modelwatch.sources.windows import ALL_DATED, Undated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,16 +59,45 @@ class ColumnSource(Source, Protocol):
         ...
 
 
+@contextmanager
+def reading(where: object, expected: str) -> Iterator[None]:
+    """Say in this package's words what Arrow and the file system say of data that cannot be read.
+
+    Parameters
+    ----------
+    where
+        The file or folder concerned.
+    expected
+        What it should be.
+
+    Raises
+    ------
+    SourceError
+        In place of their errors.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(
+            "The data cannot be read",
+            where=str(where),
+            got=str(error),
+            expected=expected,
+            next_step="write the file anew, or leave it out",
+        ) from error
+
+
 class ReadAgain(Exception):  # noqa: N818  (an instruction to the reader, not an error)
     """A column is not what its first block looked like: what was read so far must be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSource:
-    """An Arrow table."""
+    """An Arrow table; ``undated`` rows were left out of the window that it is."""
 
     table: pa.Table
     duplicate_names: tuple[str, ...] = ()
+    undated: Undated = ALL_DATED
 
     @property
     def schema(self) -> pa.Schema:

@@ -87,7 +87,7 @@ class Collection:
                 yield from read_json_lines(self.place / name)
             else:
                 content = self.place.download_blob(name).readall()
-                yield from parse_json_lines(content.decode("utf-8").splitlines(), name)
+                yield from parse_json_lines(content.splitlines(), name)
 
     def _names(self, hour: str = "") -> list[str]:
         if not isinstance(self.place, Path):

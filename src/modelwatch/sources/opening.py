@@ -49,7 +49,7 @@ def open_source(  # noqa: PLR0911  (one line a kind)
     if isinstance(source, pa.RecordBatchReader):
         return BatchSource(source.schema, iter(source))
     if isinstance(source, Mapping):
-        return TableSource(table_from_columns(source))
+        return _unique(table_from_columns(source))
     if hasattr(source, "iloc") and hasattr(source, "columns"):
         return TableSource(*table_from_frame(source, columns))
     if isinstance(source, Source):

@@ -14,13 +14,17 @@ import pyarrow as pa
 
 from modelwatch.columns import Bounds, Kind, kind_of
 from modelwatch.errors import SourceError
-from modelwatch.sources.windows import inside, missing_event_time
+from modelwatch.sources.base import reading
+from modelwatch.sources.windows import ALL_DATED, Undated, inside, missing_event_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from modelwatch.sources.windows import Window
+
+
+_EXPECTED = "a whole Parquet file"
 
 
 class _Part(NamedTuple):
@@ -48,6 +52,7 @@ class ParquetSource:
     share: tuple[int, int] = (0, 1)
     schema: pa.Schema = field(init=False)
     duplicate_names: tuple[str, ...] = field(default=(), init=False)
+    undated: Undated = field(default=ALL_DATED, init=False)
     _metadata: list[Any] = field(init=False, repr=False)
     _texts: list[str] = field(init=False, repr=False)
     _parts: list[_Part] = field(init=False, repr=False)
@@ -55,10 +60,10 @@ class ParquetSource:
     def __post_init__(self) -> None:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        try:
-            self._metadata = [pq.read_metadata(file) for file in self.files]
-        except (pa.ArrowInvalid, OSError) as error:
-            raise SourceError("Not a Parquet file", where=str(self.files[0]), got=str(error)) from error
+        self._metadata = []
+        for file in self.files:
+            with reading(file, _EXPECTED):
+                self._metadata.append(pq.read_metadata(file))
         self.schema = self._metadata[0].schema.to_arrow_schema()
         for file, metadata in zip(self.files, self._metadata, strict=True):
             names = set(metadata.schema.to_arrow_schema().names)
@@ -94,18 +99,23 @@ class ParquetSource:
         if event_time not in self.schema.names:
             raise missing_event_time(event_time, self.schema.names)
         position = self._position(event_time)
-        parts = []
+        parts, undated = [], ALL_DATED
         for file, part in self._opened():
             known = None if position is None else _time_bounds(part, position)
             if known is not None and (known.high < window.start or known.low >= window.end):
+                undated = undated.plus(max(known.without, 0), part.rows)
                 continue
-            if known is not None and known.complete and window.start <= known.low and known.high < window.end:
+            complete = known is not None and known.without == 0
+            if known is not None and complete and window.start <= known.low and known.high < window.end:
+                undated = undated.plus(0, part.rows)
                 parts.append(part)
                 continue
-            times = file.read_row_group(part.group, columns=[event_time], use_threads=False).column(0)
+            with reading(part.file, _EXPECTED):
+                times = file.read_row_group(part.group, columns=[event_time], use_threads=False).column(0)
             if pa.types.is_dictionary(times.type):
                 times = times.cast(times.type.value_type)
-            mask = inside(times, window, timezone=timezone, name=event_time)
+            mask, without = inside(times, window, timezone=timezone, name=event_time)
+            undated = undated.plus(*without)
             mask = mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
             if part.mask is not None:
                 mask = pc.and_(mask, part.mask)
@@ -113,16 +123,18 @@ class ParquetSource:
                 parts.append(part._replace(mask=mask))
         selected = copy(self)
         selected._parts = parts  # noqa: SLF001  (a copy of this very class)
+        selected.undated = undated
         return selected
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows in batches of at most 65,536."""
         for file, part in self._opened():
             begun = 0
-            for batch in file.iter_batches(columns=columns, row_groups=[part.group], use_threads=False):
-                mask = None if part.mask is None else part.mask.slice(begun, batch.num_rows)
-                begun += batch.num_rows
-                yield batch if mask is None else batch.filter(mask)
+            with reading(part.file, _EXPECTED):
+                for batch in file.iter_batches(columns=columns, row_groups=[part.group], use_threads=False):
+                    mask = None if part.mask is None else part.mask.slice(begun, batch.num_rows)
+                    begun += batch.num_rows
+                    yield batch if mask is None else batch.filter(mask)
 
     def size(self, name: str) -> int:
         """Return how many bytes one column takes once decompressed, by the footers."""
@@ -140,7 +152,8 @@ class ParquetSource:
         for file, part in self._opened():
             # A generator of its own lets go of one row group before the next is decoded, into the same
             # memory, which the cache still has.
-            yield from _chunks(file, part, name, position)
+            with reading(part.file, _EXPECTED):
+                yield from _chunks(file, part, name, position)
 
     def _position(self, name: str) -> int | None:
         """Return the position of a flat column in the footers, None where nested columns shift it."""
@@ -162,9 +175,12 @@ class ParquetSource:
 
         for path, parts in groupby(self._parts, key=itemgetter(0)):
             held = list(parts)
-            with pq.ParquetFile(
-                path, metadata=held[0].metadata, read_dictionary=self._texts, pre_buffer=False
-            ) as opened:
+            with (
+                reading(path, _EXPECTED),
+                pq.ParquetFile(
+                    path, metadata=held[0].metadata, read_dictionary=self._texts, pre_buffer=False
+                ) as opened,
+            ):
                 for part in held:
                     yield opened, part
 
@@ -174,6 +190,7 @@ class DatasetSource:
     """A folder partitioned by its path (``key=value``), read batch by batch."""
 
     dataset: Any
+    folder: Path
     duplicate_names: tuple[str, ...] = ()
 
     @classmethod
@@ -181,7 +198,8 @@ class DatasetSource:
         """Return the Parquet files below ``folder``."""
         import pyarrow.dataset as ds  # noqa: PLC0415
 
-        return cls(ds.dataset(folder, format="parquet", partitioning="hive"))
+        with reading(folder, _EXPECTED):
+            return cls(ds.dataset(folder, format="parquet", partitioning="hive"), folder)
 
     @property
     def schema(self) -> pa.Schema:
@@ -190,7 +208,8 @@ class DatasetSource:
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield all rows of ``columns``."""
-        yield from self.dataset.to_batches(columns=columns, batch_readahead=2, fragment_readahead=1)
+        with reading(self.folder, _EXPECTED):
+            yield from self.dataset.to_batches(columns=columns, batch_readahead=2, fragment_readahead=1)
 
 
 def _chunks(
@@ -211,11 +230,11 @@ def _chunks(
 
 
 class _TimeBounds(NamedTuple):
-    """First and last event of a row group, and whether all its rows have a time."""
+    """First and last event of a row group, and how many of its rows have no time (-1: not known)."""
 
     low: datetime
     high: datetime
-    complete: bool
+    without: int
 
 
 def _time_bounds(part: _Part, position: int) -> _TimeBounds | None:
@@ -227,7 +246,7 @@ def _time_bounds(part: _Part, position: int) -> _TimeBounds | None:
     if not isinstance(low, datetime) or low.tzinfo is None:
         # Clock times that daylight saving repeats are not in order: a naive span is no proof.
         return None
-    return _TimeBounds(low, high, bool(statistics.has_null_count and not statistics.null_count))
+    return _TimeBounds(low, high, int(statistics.null_count) if statistics.has_null_count else -1)
 
 
 def _bounds(column: Any) -> Bounds | None:

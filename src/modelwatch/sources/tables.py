@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from modelwatch.columns import as_array
+from modelwatch.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +33,11 @@ def table_from_frame(frame: Any, columns: Iterable[str] | None = None) -> tuple[
 
 def table_from_columns(columns: Mapping[str, Any]) -> pa.Table:
     """Return a mapping from name to one-dimensional data as an Arrow table."""
-    return pa.Table.from_arrays([as_array(values) for values in columns.values()], names=list(columns))
+    arrays = {name: as_array(values) for name, values in columns.items()}
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise SourceError("Columns differ in length", got=lengths, expected="as many values in each")
+    return pa.Table.from_arrays(list(arrays.values()), names=[str(name) for name in arrays])
 
 
 def table_from_rows(rows: list[dict[str, Any]]) -> pa.Table:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from modelwatch.columns import Kind
 from modelwatch.errors import SourceError
-from modelwatch.sources.base import ReadAgain, only
+from modelwatch.sources.base import ReadAgain, only, reading
 from modelwatch.sources.tables import table_from_rows
 
 if TYPE_CHECKING:
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 1 << 22
 _MISTYPED = re.compile(r"CSV column #(\d+)")
 _JSON_ROWS = 1 << 16
+# What a column is read as whose later values are not of the type of its first ones; else it is text.
+_WIDER = {pa.int64(): pa.float64(), pa.null(): pa.float64()}
 
 
 class CsvSource:
     """CSV files with a header.
 
     An empty field is null and a quoted empty one an empty text. A column whose type breaks after the first
-    block is read as text from the start again, so that a contract can count which values are wrong.
+    block is read from the start again: whole numbers as numbers, all else as text, so that a contract can
+    count which values are wrong.
     """
 
     def __init__(self, files: list[Path], contract: Contract | None) -> None:
@@ -49,21 +52,24 @@ class CsvSource:
         Raises
         ------
         ReadAgain
-            If a column must be read as text; the next call does so.
+            If a column must be read as another type; the next call does so.
+        SourceError
+            If the file is no CSV, or not in UTF-8.
         """
         for file in self._files:
             try:
-                yield from self._open(file, columns)
-            except pa.ArrowInvalid as error:
-                match = _MISTYPED.search(str(error))
-                name = self._open(file).schema.names[int(match[1])] if match else None
-                if name is None or name in self._types:
-                    raise SourceError(
-                        "The CSV file cannot be read", where=str(file), got=str(error)
-                    ) from error
-                self._types[name] = pa.string()
+                with reading(file, "a CSV file with a header"):
+                    yield from self._open(file, columns)
+            except SourceError as error:
+                match = _MISTYPED.search(str(error.got))
+                field = self._open(file).schema.field(int(match[1])) if match else None
+                wider = None if field is None else _WIDER.get(field.type, pa.string())
+                if field is None or field.type == wider:
+                    _check_utf8(file)
+                    raise
+                self._types[field.name] = wider
                 self.schema = self._open(self._files[0]).schema
-                raise ReadAgain(name) from error
+                raise ReadAgain(field.name) from error
 
     def _open(self, file: Path, columns: list[str] | None = None) -> Any:
         from pyarrow import csv  # noqa: PLC0415
@@ -76,11 +82,19 @@ class CsvSource:
             quoted_strings_can_be_null=False,
         )
         try:
-            return csv.open_csv(
-                file, read_options=csv.ReadOptions(block_size=_BLOCK_BYTES), convert_options=convert
-            )
-        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-            raise SourceError("The CSV file cannot be read", where=str(file), got=str(error)) from error
+            with reading(file, "a CSV file with a header"):
+                opened = csv.open_csv(
+                    file, read_options=csv.ReadOptions(block_size=_BLOCK_BYTES), convert_options=convert
+                )
+            # Names that are not in UTF-8 fail when they are looked at.
+            types = dict(zip(opened.schema.names, opened.schema.types, strict=True))
+        except (SourceError, UnicodeDecodeError):
+            _check_utf8(file)
+            raise
+        # What is no text in UTF-8 is bytes to Arrow's reader.
+        if any(pa.types.is_binary(kind) for kind in types.values()):
+            _check_utf8(file)
+        return opened
 
 
 class JsonLinesSource:
@@ -94,7 +108,11 @@ class JsonLinesSource:
         self._files = files
         self._mixed = False
         self._types = pa.schema([])
-        first = next(self._read(files[0]), None)
+        try:
+            first = next(self._read(files[0]), None)
+        except pa.ArrowInvalid:
+            self._mixed = True
+            first = next(self._read(files[0]), None)
         found = first.schema if first is not None else pa.schema([])
         declared = contract.columns if contract else ()
         # A contract's numbers stay numbers where the first ones happen to be whole.
@@ -126,6 +144,10 @@ class JsonLinesSource:
             except pa.ArrowInvalid as error:
                 self._mixed = True
                 raise ReadAgain(str(file)) from error
+            except OSError as error:
+                raise SourceError(
+                    "The data cannot be read", where=str(file), got=str(error), expected="JSON lines"
+                ) from error
 
     def _read(self, file: Path) -> Iterator[pa.RecordBatch]:
         if not file.stat().st_size:
@@ -142,7 +164,10 @@ class JsonLinesSource:
             except pa.ArrowInvalid:
                 self._mixed = True
             else:
-                yield from reader
+                for batch in reader:
+                    # Arrow reads bytes that are no UTF-8 without a word.
+                    batch.validate(full=True)
+                    yield batch
                 return
         rows: list[dict[str, Any]] = []
         for row in read_json_lines(file):
@@ -153,6 +178,27 @@ class JsonLinesSource:
         yield from table_from_rows(rows).to_batches()
 
 
+def _check_utf8(file: Path) -> None:
+    """Refuse a text file that is not in UTF-8, with its first line that is not."""
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise _undecodable(f"{file}:{number}", line, error) from error
+
+
+def _undecodable(where: str, line: bytes, error: UnicodeDecodeError) -> SourceError:
+    around = line[max(0, error.start - 20) : error.start + 20]
+    return SourceError(
+        "The file is not in UTF-8",
+        where=where,
+        got=f"byte 0x{line[error.start]:02x} in {around!r}",
+        expected="text in UTF-8",
+        next_step="convert the file, such as by `iconv -f LATIN1 -t UTF-8`",
+    )
+
+
 def read_json_lines(file: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a file of JSON lines.
 
@@ -161,19 +207,23 @@ def read_json_lines(file: Path) -> Iterator[dict[str, Any]]:
     SourceError
         If a line is no JSON object; the message names file and line.
     """
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
         yield from parse_json_lines(lines, str(file))
 
 
-def parse_json_lines(lines: Iterable[str], where: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of JSON lines; ``where`` names their origin in errors.
+def parse_json_lines(lines: Iterable[bytes], where: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects of JSON lines in UTF-8; ``where`` names their origin in errors.
 
     Raises
     ------
     SourceError
-        If a line is no JSON object.
+        If a line is no JSON object, or not in UTF-8.
     """
-    for number, line in enumerate(lines, start=1):
+    for number, raw in enumerate(lines, start=1):
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise _undecodable(f"{where}:{number}", raw, error) from error
         if not line.strip():
             continue
         try:

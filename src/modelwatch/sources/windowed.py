@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from modelwatch.sources.base import Source, TableSource
-from modelwatch.sources.windows import Window, inside, missing_event_time, within
+from modelwatch.sources.base import Source, TableSource, only
+from modelwatch.sources.windows import ALL_DATED, Undated, Window, inside, missing_event_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +34,23 @@ def windowed(source: Source, window: Window, event_time: str, *, timezone: str |
     if isinstance(source, Windowed):
         return source.within(window, event_time, timezone)
     if isinstance(source, TableSource):
-        kept = within(source.table, window, event_time, timezone=timezone)
-        return TableSource(kept, source.duplicate_names)
+        if event_time not in source.table.column_names:
+            raise missing_event_time(event_time, source.table.column_names)
+        times = source.table.column(event_time)
+        mask, undated = inside(times, window, timezone=timezone, name=event_time)
+        return TableSource(source.table.filter(mask), source.duplicate_names, undated)
     return _Filtered(source, window, event_time, timezone)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Filtered:
+    """Rows of a window; ``undated`` tells of the last reading."""
+
     source: Source
     window: Window
     event_time: str
     timezone: str | None
+    undated: Undated = ALL_DATED
 
     @property
     def schema(self) -> pa.Schema:
@@ -55,11 +61,18 @@ class _Filtered:
         return self.source.duplicate_names
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        self.undated = ALL_DATED
+        if not self.schema.names:
+            # Without a row, lines of JSON have no columns either.
+            return
         if self.event_time not in self.schema.names:
             raise missing_event_time(self.event_time, self.schema.names)
         read = None if columns is None else list(dict.fromkeys([*columns, self.event_time]))
         for batch in self.source.batches(read):
-            if self.event_time in batch.schema.names:
-                times = batch.column(self.event_time)
-                kept = batch.filter(inside(times, self.window, timezone=self.timezone, name=self.event_time))
-                yield kept if columns is None else kept.select(columns)
+            if self.event_time not in batch.schema.names:
+                self.undated = self.undated.plus(batch.num_rows, batch.num_rows)
+                continue
+            times = batch.column(self.event_time)
+            found = inside(times, self.window, timezone=self.timezone, name=self.event_time)
+            self.undated = self.undated.plus(*found.undated)
+            yield only(batch.filter(found.mask), columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -96,6 +96,8 @@ def utc_times(column: pa.ChunkedArray | pa.Array, *, timezone: str | None, name:
     if pa.types.is_date(kind):
         column = column.cast(pa.timestamp("us"))
         kind = column.type
+    if pa.types.is_null(kind):
+        return column.cast(pa.timestamp("us", tz="UTC"))
     if not pa.types.is_timestamp(kind):
         raise SourceError("The event time is no time", where=name, got=str(kind))
     if kind.tz is None:
@@ -127,9 +129,25 @@ def _parsed(column: pa.ChunkedArray | pa.Array, timezone: str | None, name: str)
     return pa.array(moments, type=pa.timestamp("us", tz="UTC"))
 
 
-def _zone(timezone: str | None, name: str) -> ZoneInfo:
+def require_zone(timezone: str) -> ZoneInfo:
+    """Return a time zone by its name.
+
+    Raises
+    ------
+    UsageError
+        If there is none of this name.
+    """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415
 
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(
+            "Unknown time zone", got=repr(timezone), expected="a name such as UTC or Europe/Berlin"
+        ) from error
+
+
+def _zone(timezone: str | None, name: str) -> ZoneInfo:
     if timezone is None:
         raise SourceError(
             "Event times carry no zone",
@@ -138,32 +156,52 @@ def _zone(timezone: str | None, name: str) -> ZoneInfo:
             next_step="set `timezone` in the contract",
         )
     try:
-        return ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise SourceError("Unknown time zone", where=name, got=timezone) from error
+        return require_zone(timezone)
+    except UsageError as error:
+        raise SourceError(error.what, where=name, got=error.got, expected=error.expected) from error
 
 
-def inside(
-    times: pa.ChunkedArray | pa.Array, window: Window, *, timezone: str | None, name: str
-) -> pa.ChunkedArray | pa.Array:
+class Undated(NamedTuple):
+    """Rows that no window can hold, since they have no time that can be read, among ``of`` rows."""
+
+    rows: int = 0
+    of: int = 0
+
+    def plus(self, rows: int, of: int) -> Undated:
+        """Return the sum of both."""
+        return Undated(self.rows + rows, self.of + of)
+
+
+ALL_DATED = Undated()
+
+
+class Inside(NamedTuple):
+    """Which rows lie in a window, and those that can lie in none."""
+
+    mask: pa.ChunkedArray | pa.Array
+    undated: Undated
+
+
+def inside(times: pa.ChunkedArray | pa.Array, window: Window, *, timezone: str | None, name: str) -> Inside:
     """Return which event times lie in ``window``; a row without a time does not."""
     import pyarrow.compute as pc  # noqa: PLC0415
 
     moments = utc_times(times, timezone=timezone, name=name)
-    return pc.fill_null(
+    mask = pc.fill_null(
         pc.and_(
             pc.greater_equal(moments, pa.scalar(window.start, moments.type)),
             pc.less(moments, pa.scalar(window.end, moments.type)),
         ),
         False,
     )
+    return Inside(mask, Undated(moments.null_count, len(moments)))
 
 
 def within(table: pa.Table, window: Window, event_time: str, *, timezone: str | None) -> pa.Table:
     """Return the rows of ``table`` whose event time lies in ``window``; rows without a time are left out."""
     if event_time not in table.column_names:
         raise missing_event_time(event_time, table.column_names)
-    return table.filter(inside(table.column(event_time), window, timezone=timezone, name=event_time))
+    return table.filter(inside(table.column(event_time), window, timezone=timezone, name=event_time).mask)
 
 
 def missing_event_time(name: str, columns: list[str]) -> SourceError:

@@ -119,6 +119,90 @@ def test_a_missing_file_and_half_a_window_are_explained(
     assert "--end" in capsys.readouterr().err
 
 
+def test_a_window_needs_to_know_the_time_of_a_row(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    window = ["--start", "2026-11-20T00:00Z", "--end", "2026-11-21T00:00Z"]
+    assert monitor_run(folder, "same.parquet", *window) == 2
+    error = capsys.readouterr().err
+    assert "data.event_time" in error
+    assert "age, plan, hour" in error
+
+
+def test_times_that_cannot_be_read_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quick = "monitor: m\ndata: {event_time: plan}\nsignals: {inputs: {type: data_drift}}\n"
+    (folder / "monitor.yaml").write_text(quick, encoding="utf-8")
+    window = ["--start", "2026-11-20T00:00Z", "--end", "2026-11-21T00:00Z"]
+    assert monitor_run(folder, "same.parquet", *window) == 1
+    results = json.loads((folder / "out" / "results.json").read_text(encoding="utf-8"))
+    told = next(row for row in results["measurements"] if row["signal"] == "window")
+    assert (told["feature"], told["status"], told["count"]) == ("plan", "schema_error", 3000)
+    assert "3000 of 3000 rows" in told["note"]
+
+
+def broken(folder: Path, kind: str) -> Path:
+    """Production that cannot be read."""
+    path = folder / f"{kind}.csv"
+    if kind == "partition":
+        path = folder / "parts"
+        for key in ("a", "b"):
+            (path / f"g={key}").mkdir(parents=True)
+            shutil.copy(folder / "same.parquet", path / f"g={key}" / "rows.parquet")
+        (path / "g=b" / "rows.parquet").write_text("no parquet")
+    elif kind == "overwritten":
+        path = folder / "half.parquet"
+        whole = (folder / "same.parquet").read_bytes()
+        path.write_bytes(whole[:4] + bytes(400) + whole[404:])
+    elif kind == "latin":
+        path.write_bytes("age,plan\n1,a\n2,caf\xe9\n".encode("latin-1"))
+    elif kind == "header":
+        path.write_bytes("age,pl\xe4n\n1,a\n".encode("latin-1"))
+    elif kind == "late":
+        path.write_bytes(b"age,plan\n" + b"1,a\n" * 1_100_000 + "2,caf\xe9\n".encode("latin-1"))
+    elif kind == "lines":
+        path = folder / "lines.jsonl"
+        path.write_bytes(b'{"age": 1}\n{"plan": "\xe9"}\n')
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("partition", "g=b/rows.parquet"),
+        ("overwritten", "half.parquet"),
+        ("latin", "latin.csv:3"),
+        ("header", "header.csv:1"),
+        ("late", "late.csv:1100002"),
+        ("lines", "lines.jsonl:2"),
+    ],
+)
+def test_a_broken_file_is_explained(
+    folder: Path, kind: str, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = broken(folder, kind)
+    assert monitor_run(folder, path.name) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    for word in (place, "expected:", "next:"):
+        assert word in error
+    assert run(["monitor", "contract", "--baseline", str(path)]) == 2
+    assert place in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_to_is_explained(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "file").write_text("here already", encoding="utf-8")
+    assert monitor_run(folder, "same.parquet", "--out", str(folder / "file")) == 2
+    assert "--out FOLDER" in capsys.readouterr().err
+    (folder / "taken" / "results.json").mkdir(parents=True)
+    assert monitor_run(folder, "same.parquet", "--out", str(folder / "taken")) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    baseline = ["monitor", "contract", "--baseline", str(folder / "baseline.parquet")]
+    assert run([*baseline, "--out", str(folder / "nowhere" / "c.yaml")]) == 2
+    assert "nowhere/c.yaml" in capsys.readouterr().err
+    assert run([*baseline, "--role", "age=foo"]) == 2
+    assert "one of feature" in capsys.readouterr().err
+
+
 def test_a_contract_is_drafted_with_roles(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--baseline", str(folder / "baseline.parquet"), "--role", "plan=segment"]
     assert run(["monitor", "contract", *options]) == 0
@@ -137,7 +221,12 @@ def test_a_run_tells_people_and_asks_for_action_once(
     declared = yaml.safe_load(MONITOR) | {
         "owner": "data-science",
         "rules": [rule | {"action": "request_retraining"}],
+        "data": {"event_time": "at", "timezone": "UTC"},
     }
+    for name in ("baseline", "shifted"):
+        day = pd.Timestamp("2026-11-20" if name == "shifted" else "2026-10-01", tz="UTC")
+        path = folder / f"{name}.parquet"
+        pd.read_parquet(path).assign(at=day).to_parquet(path)
     (folder / "drift.md").write_text("# Drift\n", encoding="utf-8")
     (folder / "monitor.yaml").write_text(yaml.safe_dump(declared), encoding="utf-8")
     shutil.copy(ROOT / "pipelines" / "classical" / "usecase.yaml", folder)

@@ -14,7 +14,7 @@ from mlops.cli.alerts.delivery import conclude, publish
 from mlops.cli.context import EnvironmentOption, JsonOption
 from mlops.cli.monitoring.compiling import compile_target
 from mlops.cli.monitoring.errors import explained
-from mlops.cli.monitoring.places import production_at
+from mlops.cli.monitoring.places import production_at, require_dated, written_to
 from mlops.cli.monitoring.planning import plan
 from mlops.cli.monitoring.report import report
 from mlops.cli.output import Output, table
@@ -78,15 +78,15 @@ def run(
     """Evaluate a monitor on one window. Exit code 1 when something breaches or could not be measured."""
     settings, began = load(environment), datetime.now(UTC)
     journal_path = store or out / "alerts.sqlite"
-    with explained():
+    with explained(), written_to(out):
         from mlops.reporting import monitor_page
         from modelwatch.alerts.store import AlertStore
 
         declared, results, page = _evaluated(
             monitor, baseline, production_at(production), _window(start, end), labels, journal_path
         )
-    write_json(out / "results.json", results)
-    write_text(out / "report.html", monitor_page(page))
+        write_json(out / "results.json", results)
+        write_text(out / "report.html", monitor_page(page))
     statuses = Counter(row["status"] for row in results["measurements"])
     rows = [
         (
@@ -157,6 +157,8 @@ def _evaluated(
 
     monitor = modelwatch.Monitor.load(path)
     contract = declared_contract(monitor, path)
+    if window is not None and monitor.data.event_time is None:
+        require_dated(production, path)
     inputs = read_inputs(monitor, baseline, production, window, contract=contract, labels=labels, extras={})
     results = results_of(monitor, inputs)
     subject = _watched(monitor, results, journal)
