@@ -33,7 +33,7 @@ _SEED = 20_240_229
 
 @dataclass(frozen=True, slots=True)
 class Calibrator:
-    """A monotone map from a model's scores to probabilities, straight between its points, made of ``rows``."""
+    """A monotone map from a model's scores to probabilities, straight between points, from ``rows``."""
 
     scores: FloatArray
     probabilities: FloatArray

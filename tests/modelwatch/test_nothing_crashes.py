@@ -152,7 +152,10 @@ def test_a_request_log_of_texts() -> None:
 
 def test_one_metric_that_fails_leaves_the_others_of_its_signal() -> None:
     rows = found(frame(2, score=np.linspace(-1, 2, N)), only="perf")
-    assert (rows["perf", "accuracy"]["status"], rows["perf", "brier_score"]["status"]) == ("ok", "error")
+    assert (rows["perf", "accuracy"]["status"], rows["perf", "brier_score"]["status"]) == (
+        "ok",
+        "schema_error",
+    )
     assert "[0, 1]" in rows["perf", "brier_score"]["note"]
 
 
