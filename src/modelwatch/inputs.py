@@ -70,8 +70,11 @@ def read_inputs(
     """Open and profile both sides of a comparison, in bounded memory, and join what has labels."""
     rows_needed = needs_rows(monitor, labels)
     reference, reference_rows = _baseline(baseline, contract, monitor, rows_needed=rows_needed)
-    contract = contract or Contract.infer(
-        reference, roles=roles_of(monitor, reference), timezone=monitor.data.timezone
+    contract = (
+        contract
+        or Contract.infer(
+            reference, roles=roles_of(monitor, reference), timezone=monitor.data.timezone
+        ).draft()
     )
     if reference_rows is not None and _reads_otherwise(reference, contract):
         reference = profile(reference_rows.source, contract=contract)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 AZUREML_DECIMALS = 5
 # Tukey's outer fences: 1 row in 430,000 of a normal distribution lies beyond them.
 FENCE = 3.0
+# One row has no range.
+FEWEST_ROWS = 2
 _LISTED = 20
 
 
@@ -35,6 +37,12 @@ def measure_quality(
     if not production.rows:
         note = "no rows in production"
         return Measurement(metric.id, definition, None, Status.NO_DATA, n_baseline=baseline.rows, note=note)
+    if definition == ROBUST and measured.fewest > baseline.valid:
+        note = f"the bounds are those of {baseline.valid} baseline rows: {measured.fewest} are needed for any"
+        return Measurement(
+            metric.id, definition, None, Status.INSUFFICIENT, n_baseline=baseline.rows,
+            n_production=production.rows, count=measured.count, note=note,
+        )  # fmt: skip
     rows = measured.rows or production.rows
     rate = measured.count / rows
     if definition == AZUREML:
@@ -93,6 +101,7 @@ class _Counted:
     p_value: float | None = None
     rows: int | None = None
     baseline_rate: float | None = None
+    fewest: int = 0
 
 
 def _nulls(baseline: ColumnProfile, production: ColumnProfile) -> _Counted:
@@ -120,8 +129,9 @@ def _out_of_bounds(baseline: ColumnProfile, production: ColumnProfile) -> _Count
         note = "cells straddle the bounds: profile with a contract for the exact count" if doubt else ""
         # The least and the greatest row lie outside of all the others.
         extremes = min(2, baseline.valid)
+        expected = baseline.non_finite + extremes
         return _Counted(
-            outside + production.non_finite, baseline.non_finite, note, doubt, baseline.non_finite + extremes
+            outside + production.non_finite, baseline.non_finite, note, doubt, expected, fewest=FEWEST_ROWS
         )
     names = baseline.category_names
     if names is None or production.categories is None:
@@ -131,7 +141,8 @@ def _out_of_bounds(baseline: ColumnProfile, production: ColumnProfile) -> _Count
     before, after = _categories(baseline), _categories(production)
     once = _seen_once(before.counts) if before is not None else None
     p_value = _absence(after, before) if before is not None and after is not None else None
-    return _Counted(strange + production.categories.overflow, 0, expected=once, p_value=p_value)
+    outside = strange + production.categories.overflow
+    return _Counted(outside, 0, expected=once, p_value=p_value, fewest=FEWEST_ROWS)
 
 
 def _beyond(column: ColumnProfile, low: float, high: float) -> tuple[int, float]:
