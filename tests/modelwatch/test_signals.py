@@ -43,6 +43,44 @@ def test_a_changed_correlation_is_seen_by_the_classifier_alone() -> None:
     assert domain_classifier_auc({"a": [1.0]}, {"b": [1.0]}).status is Status.NO_DATA
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"x": GENERATOR.standard_normal(500)},
+        {"x": GENERATOR.standard_normal(300), "c": ["a", "b", None] * 100},
+        {"x": np.ones(100)},
+        {"x": np.arange(500) % 7},
+        {"x": GENERATOR.standard_normal(400).round(1)},
+    ],
+    ids=["numbers", "mixed", "constant", "few values", "repeated"],
+)
+def test_no_classifier_tells_a_table_from_itself(columns: dict[str, Any]) -> None:
+    result = domain_classifier_auc(columns, columns)
+    assert result.value == 0.5
+    assert result.interval is not None
+    assert result.interval[0] <= 0.5 <= result.interval[1]
+    assert result.p_value is not None
+    assert result.p_value > 0.5
+
+
+def test_copies_of_baseline_rows_do_not_hide_the_drift_of_others() -> None:
+    baseline, fresh = GENERATOR.standard_normal(500), GENERATOR.standard_normal(250) + 1.5
+    result = domain_classifier_auc({"x": baseline}, {"x": np.r_[baseline[:250], fresh]})
+    assert (result.value or 0) > 0.6
+    assert (result.p_value or 0) < 1e-6
+
+
+def test_the_classifier_is_not_sure_of_what_is_chance() -> None:
+    generator, found = np.random.default_rng(4), []
+    for n, m in [(100, 100), (200, 80)] * 20:
+        sides = [dict(zip("abc", generator.standard_normal((3, rows)), strict=True)) for rows in (n, m)]
+        found.append(domain_classifier_auc(sides[0], sides[1]))
+    p = np.array([result.p_value for result in found], dtype=np.float64)
+    assert np.mean([result.interval is not None and result.interval[0] <= 0.5 for result in found]) >= 0.9
+    assert np.mean(p < 0.05) <= 0.15
+    assert np.mean(p < 0.01) <= 0.05
+
+
 def test_the_classifier_reads_categories_and_nulls() -> None:
     base = {"c": GENERATOR.choice(["x", "y"], 800).tolist(), "n": [1.0] * 800}
     moved = {"c": [["x", "z", None][i] for i in GENERATOR.integers(0, 3, 800)], "n": [1.0] * 800}
