@@ -48,13 +48,17 @@ def numeric(metric: str, sides: NumericSides) -> Measurement:
     low = min(_known(baseline.minimum), _known(production.minimum))
     high = max(_known(baseline.maximum), _known(production.maximum))
     edges = equal_width_edges(low, high, min(baseline.n, production.n))
-    b, p = count_between(baseline.cells, edges), count_between(production.cells, edges)
+    b, p = (count_between(side.cells, edges, high) for side in (baseline, production))
+    if not b.counts.sum() or not p.counts.sum():
+        note = "Azure ML's last edge, as it rounds it, lies below every row of a side: it has no answer"
+        return _result(metric, baseline, production, None, status=Status.ERROR, note=note)
     if metric == "jensen_shannon_distance":
         value = distances.jensen_shannon_distance(b.counts, p.counts)
         bound = _jensen_shannon_bound(b) + _jensen_shannon_bound(p)
         return _result(metric, baseline, production, value, bound=bound)
-    value = distances.population_stability_index(b.counts, p.counts, prior=LAPLACE)
-    return _result(metric, baseline, production, value, bound=_psi_bound(b, p, value))
+    value = float(_psi_term(_smoothed(b.counts, baseline.n), _smoothed(p.counts, production.n)).sum())
+    bound = _psi_bound((b, baseline.n), (p, production.n), value)
+    return _result(metric, baseline, production, value, bound=bound)
 
 
 def categorical(metric: str, sides: CategoricalSides) -> Measurement:
@@ -104,14 +108,22 @@ def _jensen_shannon_bound(side: BinnedCounts) -> float:
     return math.sqrt(min(1.0, float(side.uncertain.sum()) / 2 / total))
 
 
-def _psi_bound(baseline: BinnedCounts, production: BinnedCounts, value: float) -> float:
+def _smoothed(counts: FloatArray, rows: int) -> FloatArray:
+    """Return shares by Laplace's rule; Azure ML divides by all rows, those beyond its last edge too."""
+    return (counts + LAPLACE) / (rows + LAPLACE * counts.size)
+
+
+def _psi_bound(
+    baseline: tuple[BinnedCounts, int], production: tuple[BinnedCounts, int], value: float
+) -> float:
     """Return how far the index can move when each share moves within its uncertainty."""
-    boxes: list[tuple[FloatArray, FloatArray]] = []
-    for side in (baseline, production):
-        scale = side.counts.sum() + LAPLACE * side.counts.size
-        low = (np.maximum(side.counts - side.uncertain, 0) + LAPLACE) / scale
-        boxes.append((low, (side.counts + side.uncertain + LAPLACE) / scale))
-    (p_low, p_high), (q_low, q_high) = boxes
+    (p_low, p_high), (q_low, q_high) = (
+        (
+            _smoothed(np.maximum(side.counts - side.uncertain, 0), rows),
+            _smoothed(side.counts + side.uncertain, rows),
+        )
+        for side, rows in (baseline, production)
+    )
     highest = np.maximum(_psi_term(p_low, q_high), _psi_term(p_high, q_low))
     apart = np.where(p_high < q_low, _psi_term(p_high, q_low), 0.0)
     lowest = np.where(q_high < p_low, _psi_term(p_low, q_high), apart)

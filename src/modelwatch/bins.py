@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from modelwatch.cells import edges_of
+from modelwatch.cells import edges_of, keys_of
 
 if TYPE_CHECKING:
-    from modelwatch.arrays import FloatArray, IntArray
+    from modelwatch.arrays import BoolArray, FloatArray, IntArray
     from modelwatch.cells import AlignedCells, Cells
 
 # Deciles are the field's habit; ten baseline rows a bin keep small baselines from inventing structure.
@@ -18,19 +18,62 @@ QUANTILE_BINS = 10
 ROWS_PER_BIN = 10
 
 
+# Spark takes bins whose widths differ by less than this for equally wide.
+_EVEN = 1e-10
+
+
 def equal_width_edges(low: float, high: float, smaller_side: int) -> FloatArray:
     """Return Azure ML's edges: ceil(log2(min(n, m)) + 1) bins from ``low`` to ``high`` of both samples.
 
-    A single value v gets one bin of half-width 0.005 |v|, or 0.005 around 0.
+    A single value v gets one bin of half-width 0.005 |v|, or 0.005 around 0. Rounding may leave the last edge
+    a little below ``high``: that is Azure ML's own, and `count_between` drops what lies beyond it as it does.
+
+    References
+    ----------
+    ``shared_utilities/histogram_utils.py`` of Azure ML's components.
     """
     if low == high:
         half = 0.005 * abs(low) or 0.005
         return np.array([low - half, low + half])
     bins = math.ceil(math.log2(smaller_side) + 1)
-    # Scaling before subtracting keeps a range wider than the largest float finite.
-    edges = low + np.arange(bins + 1) * ((high / bins) - (low / bins))
-    edges[-1] = high
-    return np.asarray(edges, dtype=np.float64)
+    place = np.arange(bins + 1)
+    if not math.isfinite(high - low):
+        # Where Azure ML's own arithmetic overflows it has no answer; this is what it would be without.
+        share = place / bins
+        return np.asarray(low * (1 - share) + high * share, dtype=np.float64)
+    return np.asarray(low + place * ((high - low) / bins), dtype=np.float64)
+
+
+def _beginnings(edges: FloatArray) -> FloatArray:
+    """Return the least number that Spark counts in each bin but the first, shape ``(k - 1,)``.
+
+    `RDD.histogram` looks up bins of unequal width. In equal ones it finds the place of a number by division,
+    which rounds to either side of the edge: a number on an edge may be counted below it.
+    """
+    inner, low = edges[1:-1], float(edges[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.diff(edges)
+        width = (float(edges[-1]) - low) / (edges.size - 1)
+        even = math.isfinite(width) and float(steps.max()) - float(steps.min()) < _EVEN
+    if not inner.size or not even or width <= 0:
+        return inner
+    place = np.arange(1, edges.size - 1)
+
+    def reached(values: FloatArray) -> BoolArray:
+        return np.asarray((values - low) / width >= place)
+
+    found = inner.copy()
+    off = ~reached(inner) | reached(np.nextafter(inner, -np.inf))
+    if off.any():
+        # Division is monotone, and its error is one of the last digits of the largest edge.
+        reach = 16 * np.spacing(max(abs(low), abs(float(edges[-1]))))
+        below, above = keys_of(inner - reach, 0), keys_of(inner + reach, 0)
+        while np.any(above - below > 1):
+            middle = below + (above - below) // 2
+            enough = reached(edges_of(middle, 0)[0])
+            above, below = np.where(enough, middle, above), np.where(enough, below, middle)
+        found[off] = edges_of(above, 0)[0][off]
+    return found
 
 
 class BinnedCounts(NamedTuple):
@@ -40,17 +83,25 @@ class BinnedCounts(NamedTuple):
     uncertain: FloatArray
 
 
-def count_between(cells: Cells, edges: FloatArray) -> BinnedCounts:
-    """Count rows in bins closed on the left, the last one on both sides; every row lies within the edges.
+def count_between(cells: Cells, edges: FloatArray, high: float) -> BinnedCounts:
+    """Count rows in bins closed on the left, the last one on both sides, as Spark's `RDD.histogram` does.
 
     Cells of several values are spread evenly, and what they might add to or take from a bin is reported.
+
+    Parameters
+    ----------
+    edges
+        Ascending, shape ``(k + 1,)``; no row lies below the first.
+    high
+        The largest number of either side. Rows beyond the last edge are not counted.
     """
     lower, upper = cells.edges()
-    inner = edges[1:-1]
+    inner = _beginnings(edges)
     below = np.concatenate([[0], np.cumsum(cells.counts)]).astype(np.float64)
     position = np.searchsorted(lower, inner, side="left")
     at_edge = below[position]
     doubt = np.zeros(inner.size)
+    end, end_doubt = float(below[-1]), 0.0
     if cells.shift:
         # The cell before `position` starts below the edge; it straddles where it also ends above.
         previous = np.maximum(position - 1, 0)
@@ -60,8 +111,12 @@ def count_between(cells: Cells, edges: FloatArray) -> BinnedCounts:
         mass = cells.counts[previous]
         at_edge = at_edge - np.where(straddles, (1 - fraction) * mass, 0.0)
         doubt = np.where(straddles, np.maximum(fraction, 1 - fraction) * mass, 0.0)
-    cumulative = np.concatenate([[0.0], at_edge, [below[-1]]])
-    doubts = np.concatenate([[0.0], doubt, [0.0]])
+        if edges[-1] < high <= upper[-1]:
+            end_doubt = float(cells.counts[-1])
+    else:
+        end = float(below[np.searchsorted(lower, edges[-1], side="right")])
+    cumulative = np.concatenate([[0.0], at_edge, [end]])
+    doubts = np.concatenate([[0.0], doubt, [end_doubt]])
     return BinnedCounts(np.diff(cumulative), doubts[1:] + doubts[:-1])
 
 

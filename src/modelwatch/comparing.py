@@ -14,7 +14,7 @@ from modelwatch.columns import Kind
 from modelwatch.drift import measure_drift
 from modelwatch.emptiness import unmeasurable, valueless
 from modelwatch.hints import hint
-from modelwatch.judging import ALPHA, judge_all
+from modelwatch.judging import ALPHA, FORBIDDEN, judge_all
 from modelwatch.metrics import (
     AZUREML,
     CATEGORICAL,
@@ -121,7 +121,11 @@ def compare(
                 if entry.id != "schema_change"
             ]
             continue
-        found += _column(entries, column, production.columns[name], compared_as, definition, declared)
+        measured = _column(entries, column, production.columns[name], compared_as, definition, declared)
+        if contract is None or contract.drafted:
+            # What was found in the baseline alone is no limit that anybody has set.
+            measured = [_without(one, FORBIDDEN) for one in measured]
+        found += measured
     if segment is not None:
         found = [replace(one, segment=segment) for one in found]
     return judge_all(found, thresholds, alpha=alpha, method=correction)
@@ -162,14 +166,33 @@ def _column(  # noqa: PLR0917
             result = empty
         else:
             result = measure_quality(entry, baseline, read.column, definition)
-            if result is not None and result.count and entry.id == "null_value_rate":
-                result = result.noting(
-                    "" if declared is None or declared.nullable else "the contract allows none"
-                )
+            if result is not None and result.count and _forbidden(entry.id, declared, read.column):
+                result = replace(result, details={**result.details, FORBIDDEN: True})
+                result = result.noting("the contract allows none")
         if result is not None:
             signal = "data_drift" if entry.family is Family.DRIFT else "data_quality"
             results.append(replace(result, feature=baseline.name, signal=signal))
     return results
+
+
+def _without(measurement: Measurement, key: str) -> Measurement:
+    if key not in measurement.details:
+        return measurement
+    return replace(
+        measurement, details={name: held for name, held in measurement.details.items() if name != key}
+    )
+
+
+def _forbidden(metric_id: str, declared: ColumnContract | None, column: ColumnProfile) -> bool:
+    """Tell whether what a quality metric counts is something that the column's contract rules out."""
+    if declared is None:
+        return False
+    if metric_id == "null_value_rate":
+        return not declared.nullable
+    if metric_id == "data_type_error_rate":
+        return True
+    limited = (declared.minimum, declared.maximum, declared.allowed) != (None, None, None)
+    return metric_id == "out_of_bounds_rate" and limited and column.out_of_range is not None
 
 
 def _drift(

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections import Counter
 from copy import copy
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, replace
 from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,7 @@ class Contract:
     timezone: str | None = None
     version: str = VERSION
     _named: dict[str, ColumnContract] = field(init=False, repr=False, compare=False)
+    _drafted: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.version != VERSION:
@@ -76,6 +77,11 @@ class Contract:
     def get(self, name: str) -> ColumnContract | None:
         """Return the column's contract, or None."""
         return self._named.get(name)
+
+    @property
+    def drafted(self) -> bool:
+        """Inferred because none was given: its ranges are those of a sample, not what somebody declared."""
+        return self._drafted
 
     def with_role(self, role: Role) -> tuple[str, ...]:
         """Return the names of the columns of one role."""
@@ -184,6 +190,12 @@ class Contract:
             named.setdefault(times[0], Role.EVENT_TIME)
         columns = [_inferred(column, named.get(name)) for name, column in profile.columns.items()]
         return cls(columns=tuple(column for column in columns if column is not None), timezone=timezone)
+
+    def draft(self) -> Contract:
+        """Return the same contract as one that nobody has seen: see `drafted`."""
+        copy = replace(self)
+        object.__setattr__(copy, "_drafted", True)
+        return copy
 
 
 def _fields(document: Any, kind: type, where: str) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
 import math
-from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +17,15 @@ if TYPE_CHECKING:
 
 # Cochran's rule: below five expected rows a cell's contribution is not yet chi-squared.
 SMALLEST_EXPECTED = 5.0
+# A single cell may hold less than that, down to one row (Cochran 1954).
+LEAST_EXPECTED = 1.0
+# Baseline rows in a bin cut at its quantiles: its share of other data is a gamma variable of that shape,
+# which is normal enough from here on.
+SMALLEST_CUT = 20.0
+# A bin so many times as large as it need be is none of the rare ones.
+LARGE = 4.0
+# At most about so many groups are made of the rare ones: hundreds of degrees of freedom find nothing.
+RARE_GROUPS = 20
 # `scipy.stats.ks_2samp` itself gives up the exact law above this many rows.
 EXACT_ROWS = 10_000
 # The 95th percentile of the normal law.
@@ -47,51 +54,107 @@ def goodness_of_fit(observed: NumberArray, expected: NumberArray) -> TestResult:
     return TestResult(statistic, chi_squared_survival(statistic, degrees) if degrees else 1.0, degrees)
 
 
-def sparse(baseline: NumberArray, production: NumberArray) -> bool:
-    """Tell whether any bin is expected to hold fewer than five rows of either sample (Cochran's rule)."""
-    b, p = np.asarray(baseline, dtype=np.float64), np.asarray(production, dtype=np.float64)
-    n, m = float(b.sum()), float(p.sum())
-    return float((b + p).min()) * min(n, m) < SMALLEST_EXPECTED * (n + m)
+def sparse(
+    baseline: NumberArray,
+    production: NumberArray,
+    *,
+    quantiles: bool = False,
+    fewest: float = SMALLEST_EXPECTED,
+) -> bool:
+    """Tell whether any bin is expected to hold fewer than ``fewest`` rows of either sample.
 
-
-def pooled(table: FloatArray) -> FloatArray:
-    """Pool bins of too few rows into one; where all are so, the smallest two at a time, down to two.
-
-    What is pooled depends on both samples together, never on one of them: bins picked for being rare in the
-    baseline are more common in any other sample, and would pass for drift.
+    ``quantiles`` as for `homogeneity`.
     """
-    fewest = SMALLEST_EXPECTED * table.sum() / table.sum(axis=1).min()
-    small = table.sum(axis=0) < fewest
-    if small.sum() < 2:
-        return table
-    if not small.all():
-        return np.column_stack([table[:, ~small], table[:, small].sum(axis=1)])
-    heap = [(total, place, table[:, place]) for place, total in enumerate(table.sum(axis=0).tolist())]
-    heapq.heapify(heap)
-    for place in range(table.shape[1], 2 * table.shape[1] - 2):
-        if heap[0][0] >= fewest:
-            break
-        (one, _, left), (two, _, right) = heapq.heappop(heap), heapq.heappop(heap)
-        heapq.heappush(heap, (one + two, place, left + right))
-    return np.column_stack([column for _, _, column in sorted(heap, key=itemgetter(0, 1))])
+    table = np.array([baseline, production], dtype=np.float64)
+    sizes, scale = _sizes(table, quantiles=quantiles)
+    return bool(sizes.min() < fewest * scale)
 
 
-def homogeneity(baseline: NumberArray, production: NumberArray) -> TestResult:
+def pooled(table: FloatArray, *, quantiles: bool = False) -> tuple[FloatArray, FloatArray | None]:
+    """Pool neighbours among the bins of few rows until each group is expected to hold five of either sample.
+
+    Bins must not be picked for what was drawn: those that are rare in one sample are more common in any
+    other, and would pass for drift. So they are taken in the order in which they stand, which is that of
+    values or of names, and a group is closed as soon as it is full. That is a stopping rule: whichever bin
+    closes a group, the rows that either sample has too many of still average zero. Large bins stand alone
+    wherever they are, so that what is rare is pooled with what is rare.
+
+    Parameters
+    ----------
+    table
+        Counts, shape ``(2, k)``, in an order that does not depend on them.
+    quantiles
+        As for `homogeneity`.
+
+    Returns
+    -------
+    groups
+        Shape ``(2, g)``, large bins first; ``g`` is at least 2 where ``k`` is.
+    leftover
+        Shape ``(2,)``: what was left over with less than one row expected, and was added to the last group.
+    """
+    sizes, scale = _sizes(table, quantiles=quantiles)
+    fewest = SMALLEST_EXPECTED * scale
+    if quantiles:
+        fewest = max(fewest, SMALLEST_CUT * float(table.sum() / table[0].sum()))
+    if table.shape[1] < 3 or np.all(sizes >= fewest):
+        return table, None
+    full = max(fewest, float(sizes[sizes < LARGE * fewest].sum()) / RARE_GROUPS)
+    large = sizes >= LARGE * full
+    filled = np.cumsum(sizes[~large])
+    starts, begin, before = [], 0, 0.0
+    while begin < filled.size:
+        starts.append(begin)
+        begin = int(np.searchsorted(filled, before + full)) + 1
+        before = float(filled[min(begin, filled.size) - 1])
+    columns = np.column_stack([table[:, large], np.add.reduceat(table[:, ~large], starts, axis=1)])
+    last = float(filled[-1] - (filled[starts[-1] - 1] if starts[-1] else 0.0))
+    if last >= LEAST_EXPECTED * scale or columns.shape[1] < 3:
+        return columns, None
+    leftover = columns[:, -1].copy()
+    columns[:, -2] += leftover
+    return columns[:, :-1], leftover
+
+
+def _sizes(table: FloatArray, *, quantiles: bool) -> tuple[FloatArray, float]:
+    """Return how many rows of both samples each bin stands for, and how many make one of the smaller."""
+    rows = table.sum(axis=1)
+    total = float(rows.sum())
+    sizes = table[0] * (total / rows[0]) if quantiles else table.sum(axis=0)
+    # The tolerance keeps bins of exactly five expected rows on the same side however they are rounded.
+    return sizes, total / float(rows.min()) * (1 - 1e-9)
+
+
+def homogeneity(baseline: NumberArray, production: NumberArray, *, quantiles: bool = False) -> TestResult:
     """Return the chi-squared test that two samples share one distribution over the same bins.
 
     Bins expected to hold fewer than five rows are pooled; two bins with too few rows go to Fisher's exact
-    test.
+    test, and so do, by Bonferroni, the rows that no group could be made of.
+
+    Parameters
+    ----------
+    baseline, production
+        Counts, shape ``(k,)``, in an order that does not depend on them.
+    quantiles
+        The bins were cut at the baseline's quantiles: its counts are no draw, and tell alone how many rows
+        to expect. By default both samples together do.
     """
     table = np.array([baseline, production], dtype=np.float64)
-    table = pooled(table[:, table.sum(axis=0) > 0])
+    table, leftover = pooled(table[:, table.sum(axis=0) > 0], quantiles=quantiles)
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
     degrees = table.shape[1] - 1
     if degrees < 1:
         return TestResult(0.0, 1.0, 0)
     statistic = float(np.sum((table - expected) ** 2 / expected))
     if degrees == 1 and expected.min() < SMALLEST_EXPECTED:
-        return TestResult(statistic, _fisher_exact(table), 1)
-    return TestResult(statistic, chi_squared_survival(statistic, degrees), degrees)
+        p_value = _fisher_exact(table)
+    else:
+        p_value = chi_squared_survival(statistic, degrees)
+    if leftover is not None:
+        # Nulls where there hardly were any, say: too few for a chi-squared cell, told by the exact test.
+        alone = _fisher_exact(np.column_stack([leftover, table.sum(axis=1) - leftover]))
+        p_value = min(1.0, 2 * min(p_value, alone))
+    return TestResult(statistic, p_value, degrees)
 
 
 def _fisher_exact(table: FloatArray) -> float:

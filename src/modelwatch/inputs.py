@@ -79,9 +79,9 @@ def read_inputs(
     rows_needed = needs_rows(monitor, labels)
     reference, reference_rows = _baseline(baseline, contract, monitor, rows_needed=rows_needed)
     given = contract
-    contract = contract or Contract.infer(
-        reference, roles=roles_of(monitor, reference), timezone=monitor.data.timezone
-    )
+    if contract is None:
+        roles = roles_of(monitor, reference)
+        contract = Contract.infer(reference, roles=roles, timezone=monitor.data.timezone).draft()
     contract = _dated(contract, monitor)
     if reference_rows is not None and contract != given:
         reference = _read_again(reference, reference_rows, contract)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ALPHA = 0.05
+# In the details of a count of rows that a contract rules out which somebody has declared.
+FORBIDDEN = "forbidden_by_contract"
 
 
 def corrected(measurements: Sequence[Measurement], *, method: str = "bh") -> list[Measurement]:
@@ -37,6 +39,9 @@ def judged(measurement: Measurement, threshold: float | None, *, alpha: float = 
     (p-value before correction) below ``alpha`` where there is one. A distance that lies beyond its threshold
     without evidence, where drift-free data of so few rows would too, is `insufficient`. One within it is not,
     since chance adds to a distance; nor is one that lies within it when what chance adds is taken off.
+
+    Rows that a contract rules out are no sample of anything: where the threshold tolerates none, one is a
+    breach, and has no p-value.
     """
     value = measurement.value
     if threshold is None or value is None or measurement.status is not Status.OK:
@@ -47,6 +52,9 @@ def judged(measurement: Measurement, threshold: float | None, *, alpha: float = 
     beyond = metric.breaches(value, threshold)
     if measurement.definition != ROBUST:
         return replace(measurement, status=Status.BREACH if beyond else Status.OK)
+    if beyond and threshold == 0 and measurement.details.get(FORBIDDEN):
+        broken = replace(measurement, status=Status.BREACH, p_value=None, q_value=None)
+        return broken.noting("none is tolerated: a single case is a breach, evidence is not asked for")
     evidence = measurement.q_value if measurement.q_value is not None else measurement.p_value
     if beyond and (evidence is None or metric.p_valued or evidence < alpha):
         return replace(measurement, status=Status.BREACH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ import pyarrow.compute as pc
 
 from modelwatch.boosting import BINS, fit_predict
 from modelwatch.columns import Kind, kind_of, plain, texts
+from modelwatch.intervals import normal
 from modelwatch.metrics import ROBUST
-from modelwatch.performance.probability import roc_auc
 from modelwatch.results import Measurement, Status
 from modelwatch.sources.base import read_table
 from modelwatch.sources.opening import open_source
@@ -27,6 +28,8 @@ METRIC = "domain_classifier_auc"
 FOLDS = 3
 ROWS_PER_SIDE = 3_000
 FEWEST_ROWS = 60
+# So many equal rows are copies of one; more are a value that rows often have.
+MOST_COPIES = 10
 _SEED = 20_240_229
 
 
@@ -36,7 +39,9 @@ def domain_classifier_auc(
     """Return the cross-validated AUC of telling production rows from baseline rows; 0.5 means no drift.
 
     Trees see interactions that no comparison of single columns can. Each side is sampled down to
-    `ROWS_PER_SIDE` rows, evenly over its order, and every row is scored by trees that have not seen it.
+    `ROWS_PER_SIDE` rows, evenly over its order. Every row is scored by trees that have seen neither it nor a
+    copy of it, and ranked among the rows scored by the same trees. An area below one half is chance, and
+    published as 0.5.
 
     Parameters
     ----------
@@ -49,6 +54,18 @@ def domain_classifier_auc(
     -------
     Measurement
         With DeLong's interval and the one-sided p-value that the AUC is 0.5.
+
+    Notes
+    -----
+    Two folds that are alike by chance each make the other look predictable. Without drift the area of a fold
+    is a mean over such likenesses, of which K folds have K (K - 1) / 2 and each counts twice: the variance of
+    their mean is 2 / K of one fold's instead of 1 / K. The standard error is taken so everywhere.
+
+    References
+    ----------
+    DeLong, DeLong and Clarke-Pearson (1988), Comparing the areas under two or more correlated receiver
+    operating characteristic curves; Nadeau and Bengio (2003), Inference for the generalization error, on the
+    correlation of folds.
     """
     sides = [read_table(open_source(side)) for side in (baseline, production)]
     shared = [name for name in sides[0].column_names if name in sides[1].column_names]
@@ -58,52 +75,83 @@ def domain_classifier_auc(
     if min(n) < FEWEST_ROWS or not names:
         status = Status.NO_DATA if not min(n) or not names else Status.INSUFFICIENT
         note = f"{FEWEST_ROWS} rows a side are needed" if names else "no shared columns"
-        return Measurement(
-            METRIC,
-            definition,
-            None,
-            status,
-            n_baseline=n[0],
-            n_production=n[1],
-            signal="multivariate",
-            note=note,
-        )
-    columns = [_binned(sampled[0].column(name), sampled[1].column(name)) for name in names]
-    unlike = [name for name, column in zip(names, columns, strict=True) if column is None]
+        return _unknown(definition, n, status, note)
+    read = [_read(sampled[0].column(name), sampled[1].column(name)) for name in names]
+    unlike = [name for name, column in zip(names, read, strict=True) if column is None]
     left_out = f"not of one comparable kind on both sides: {', '.join(unlike)}" if unlike else ""
-    if len(unlike) == len(names):
-        return Measurement(
-            METRIC,
-            definition,
-            None,
-            Status.SCHEMA_ERROR,
-            n_baseline=n[0],
-            n_production=n[1],
-            signal="multivariate",
-            note=left_out,
-        )
-    rows = np.column_stack([column for column in columns if column is not None])
-    target = np.repeat([0.0, 1.0], n)
-    generator = np.random.default_rng(_SEED)
-    fold = generator.permutation(target.size) % FOLDS
+    columns = [column for column in read if column is not None]
+    if not columns:
+        return _unknown(definition, n, Status.SCHEMA_ERROR, left_out)
+    target = np.repeat([0, 1], n)
+    fold = _folds(np.column_stack([values for values, _ in columns]), target)
+    rows = np.column_stack([bins for _, bins in columns])
     score = np.empty(target.size)
     for held in range(FOLDS):
         out = fold == held
-        score[out] = fit_predict(rows[~out], target[~out], rows[out])
-    area, interval = roc_auc(target, score) or (0.5, (0.0, 1.0))
-    error = (interval[1] - interval[0]) / (2 * NormalDist().inv_cdf(0.975))
-    p_value = NormalDist().cdf((0.5 - area) / error) if error > 0 else float(area <= 0.5)
+        score[out] = fit_predict(rows[~out], target[~out].astype(np.float64), rows[out])
+    area, error = _area(score, target, fold)
+    interval = normal(area, error)
     return Measurement(
         METRIC,
         definition,
-        area,
-        p_value=p_value,
+        max(area, 0.5),
+        p_value=NormalDist().cdf((0.5 - area) / error) if error > 0 else float(area <= 0.5),
         n_baseline=n[0],
         n_production=n[1],
-        interval=interval,
+        interval=(max(0.0, interval[0]), min(1.0, max(0.5, interval[1]))),
         signal="multivariate",
         note=left_out,
     )
+
+
+def _unknown(definition: str, n: list[int], status: Status, note: str) -> Measurement:
+    return Measurement(
+        METRIC, definition, None, status, n_baseline=n[0], n_production=n[1], signal="multivariate", note=note
+    )
+
+
+def _folds(values: IntArray, target: IntArray) -> IntArray:
+    """Deal rows to folds: both samples evenly, and rows that are copies of each other to the same fold.
+
+    A copy that carries the other label teaches the opposite of what is true of the row it is a copy of.
+    Values of many rows are no copies but all there is to learn from, and are dealt row by row.
+
+    Parameters
+    ----------
+    values
+        A number for each distinct value of each column, shape ``(n, f)``.
+    """
+    generator = np.random.default_rng(_SEED)
+    _, same = np.unique(values, axis=0, return_inverse=True)
+    same = same.ravel()
+    often = np.bincount(same)[same] > MOST_COPIES
+    same[often] = same.max() + 1 + np.arange(int(often.sum()))
+    _, unit = np.unique(same, return_inverse=True)
+    ones = np.bincount(unit, weights=target)
+    size = np.bincount(unit)
+    # Units of one make-up stand together, in random order, and are dealt in turn.
+    order = np.lexsort((generator.random(size.size), ones, size))
+    dealt = np.empty(size.size, dtype=np.int64)
+    dealt[order] = np.arange(size.size) % FOLDS
+    return dealt[unit]
+
+
+def _area(score: FloatArray, target: IntArray, fold: IntArray) -> tuple[float, float]:
+    """Return the area and its standard error, rows being ranked within their fold."""
+    placed: list[list[FloatArray]] = [[], []]
+    for held in range(FOLDS):
+        before, after = (np.sort(score[(fold == held) & (target == side)]) for side in (0, 1))
+        if not before.size or not after.size:
+            continue
+        for side, (mine, others) in enumerate(((before, after), (after, before))):
+            low, high = (np.searchsorted(others, mine, where) for where in ("left", "right"))
+            share = (low + high) / (2 * others.size)
+            placed[side].append(share if side else 1 - share)
+    if not placed[0]:
+        return 0.5, 0.0
+    before, after = (np.concatenate(part) for part in placed)
+    variance = before.var() / before.size + after.var() / after.size
+    return float(after.mean()), math.sqrt(2 * variance)
 
 
 def _spread(table: pa.Table) -> pa.Table:
@@ -112,8 +160,11 @@ def _spread(table: pa.Table) -> pa.Table:
     return table.take(np.linspace(0, table.num_rows - 1, ROWS_PER_SIDE).astype(np.int64))
 
 
-def _binned(baseline: pa.ChunkedArray, production: pa.ChunkedArray) -> IntArray | None:
-    """Return both columns' rows as bins below `BINS`, 0 for null; None for columns not to be compared."""
+def _read(baseline: pa.ChunkedArray, production: pa.ChunkedArray) -> tuple[IntArray, IntArray] | None:
+    """Return a number for each row's value and its bin below `BINS`, 0 for null, shape ``(n + m,)`` each.
+
+    None for columns that are not to be compared.
+    """
     import pyarrow as pa  # noqa: PLC0415
 
     kinds = [kind_of(column.type) for column in (baseline, production)]
@@ -122,14 +173,14 @@ def _binned(baseline: pa.ChunkedArray, production: pa.ChunkedArray) -> IntArray 
         return None
     if known[0] in (Kind.NUMBER, Kind.TIME):
         values = np.concatenate([_floats(column) for column in (baseline, production)])
-        return _quantile_codes(values)
+        return np.unique(values, return_inverse=True)[1], _quantile_codes(values)
     parts = [pc.cast(texts(column.combine_chunks()), pa.string()) for column in (baseline, production)]
     encoded = pa.chunked_array(parts).combine_chunks().dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     order = np.argsort(-np.bincount(codes[codes >= 0], minlength=1), kind="stable")
     rank = np.empty(order.size, dtype=np.int64)
     rank[order] = np.arange(order.size)
-    return np.where(codes < 0, 0, np.minimum(rank[np.maximum(codes, 0)] + 1, BINS - 1))
+    return codes, np.where(codes < 0, 0, np.minimum(rank[np.maximum(codes, 0)] + 1, BINS - 1))
 
 
 def _floats(column: pa.ChunkedArray) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ import numpy as np
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 from modelwatch.intervals import two_rates_p_value, wilson
 from modelwatch.metrics import AZUREML, CATEGORICAL, NUMERICAL, ROBUST, Metric
-from modelwatch.results import Measurement, Status
+from modelwatch.occupancy import absence_p_value, repeated_rows
+from modelwatch.results import Measurement, Status, with_note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 AZUREML_DECIMALS = 5
 # Tukey's outer fences: 1 row in 430,000 of a normal distribution lies beyond them.
 FENCE = 3.0
+# One row has no range.
+FEWEST_ROWS = 2
 _LISTED = 20
 # From here on doubles do not tell whole numbers apart.
 _EXACT = 1 << 53
@@ -40,27 +42,41 @@ def measure_quality(
     if not production.rows:
         note = "no rows in production"
         return Measurement(metric.id, definition, None, Status.NO_DATA, n_baseline=baseline.rows, note=note)
-    rate = measured.count / production.rows
+    if definition == ROBUST and measured.fewest > baseline.valid:
+        note = f"the bounds are those of {baseline.valid} baseline rows: {measured.fewest} are needed for any"
+        return Measurement(
+            metric.id, definition, None, Status.INSUFFICIENT, n_baseline=baseline.rows,
+            n_production=production.rows, count=measured.count, note=note,
+        )  # fmt: skip
+    rows = measured.rows or production.rows
+    rate = measured.count / rows
     if definition == AZUREML:
         rate = round(rate, AZUREML_DECIMALS)
-    compared = measured.baseline if measured.expected is None else measured.expected
+    before = measured.baseline_rate
+    if before is None:
+        before = measured.baseline / baseline.rows if baseline.rows else 0.0
     return Measurement(
         metric=metric.id,
         definition=definition,
         value=rate,
-        p_value=(
-            two_rates_p_value(measured.count, production.rows, compared, baseline.rows)
-            if baseline.rows
-            else None
-        ),
+        p_value=_p_value(measured, baseline.rows, production.rows),
         n_baseline=baseline.rows,
         n_production=production.rows,
-        interval=wilson(measured.count, production.rows),
+        interval=wilson(measured.count, rows),
         count=measured.count,
-        bound=measured.doubt / production.rows,
+        bound=measured.doubt / rows,
         note=measured.note,
-        details={"baseline_rate": measured.baseline / baseline.rows if baseline.rows else 0.0},
+        details={"baseline_rate": before},
     )
+
+
+def _p_value(measured: _Counted, n_baseline: int, n_production: int) -> float | None:
+    if not n_baseline:
+        return None
+    if measured.p_value is not None:
+        return measured.p_value
+    compared = measured.baseline if measured.expected is None else measured.expected
+    return two_rates_p_value(measured.count, n_production, compared, n_baseline)
 
 
 def baseline_count(metric: Metric, baseline: ColumnProfile) -> int | None:
@@ -77,7 +93,9 @@ class _Counted:
 
     ``count`` might be off by ``doubt`` rows. ``expected`` is what evidence compares it with where the
     baseline defines what is counted and so has none itself: its rows that would be counted if the others
-    were the baseline.
+    were the baseline. ``p_value`` is the evidence where two rates are not what is to be compared, ``rows``
+    what the count is a share of where that is not the window, ``baseline_rate`` the baseline's share in as
+    many rows as the window has where it depends on them.
     """
 
     count: int
@@ -85,6 +103,10 @@ class _Counted:
     note: str = ""
     doubt: float = 0.0
     expected: int | None = None
+    p_value: float | None = None
+    rows: int | None = None
+    baseline_rate: float | None = None
+    fewest: int = 0
 
 
 def _nulls(baseline: ColumnProfile, production: ColumnProfile) -> _Counted:
@@ -104,10 +126,10 @@ def _non_finite(baseline: ColumnProfile, production: ColumnProfile) -> _Counted 
 def _out_of_bounds(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
     if production.out_of_range is not None:
         # A baseline profiled before its contract was drafted lies within it, but for its infinities.
-        before = baseline.out_of_range
-        if before is None:
-            before = baseline.non_finite if production.cells is not None else 0
-        return _Counted(production.out_of_range, before)
+        counted = baseline.out_of_range
+        if counted is None:
+            counted = baseline.non_finite if production.cells is not None else 0
+        return _Counted(production.out_of_range, counted)
     if production.cells is not None:
         if baseline.minimum is None or baseline.maximum is None:
             return None
@@ -115,16 +137,20 @@ def _out_of_bounds(baseline: ColumnProfile, production: ColumnProfile) -> _Count
         note = "cells straddle the bounds: profile with a contract for the exact count" if doubt else ""
         # The least and the greatest row lie outside of all the others.
         extremes = min(2, baseline.valid)
+        expected = baseline.non_finite + extremes
         return _Counted(
-            outside + production.non_finite, baseline.non_finite, note, doubt, baseline.non_finite + extremes
+            outside + production.non_finite, baseline.non_finite, note, doubt, expected, fewest=FEWEST_ROWS
         )
     names = baseline.category_names
     if names is None or production.categories is None:
         return None
     known = set(names)
     strange = sum(rows for name, rows in production.categories.counts.items() if name not in known)
-    once = _seen_once(baseline.categories.counts) if baseline.categories is not None else None
-    return _Counted(strange + production.categories.overflow, 0, expected=once)
+    before, after = _categories(baseline), _categories(production)
+    once = _seen_once(before.counts) if before is not None else None
+    p_value = _absence(after, before) if before is not None and after is not None else None
+    outside = strange + production.categories.overflow
+    return _Counted(outside, 0, expected=once, p_value=p_value, fewest=FEWEST_ROWS)
 
 
 def _beyond(column: ColumnProfile, low: Number, high: Number) -> tuple[int, float]:
@@ -160,22 +186,32 @@ def _unseen(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | No
     if known is None or found is None:
         return None
     unseen = {name: rows for name, rows in found.counts.items() if name not in known.counts}
-    return _Counted(sum(unseen.values()), 0, _listing("unseen", unseen), expected=_seen_once(known.counts))
+    return _Counted(
+        sum(unseen.values()),
+        0,
+        _listing("unseen", unseen),
+        expected=_seen_once(known.counts),
+        p_value=_absence(found, known),
+    )
 
 
 def _vanished(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
-    """Count what is missing as rows of production that the vanished categories should have had."""
+    """Count the baseline's rows in categories that production has not."""
     known, found = _categories(baseline), _categories(production)
     if known is None or found is None:
         return None
     gone = {name: rows for name, rows in known.counts.items() if name not in found.counts}
-    # `rows` sums up all categories: once is enough.
-    total = known.rows
-    share = sum(gone.values()) / total if total else 0.0
-    by_chance = sum(rows * (1 - rows / total) ** production.rows for rows in known.counts.values())
-    return _Counted(
-        round(share * production.rows), 0, _listing("vanished", gone), expected=math.ceil(by_chance)
-    )
+    p_value = _absence(known, found)
+    note = _listing("vanished", gone)
+    return _Counted(sum(gone.values()), 0, note, p_value=p_value, rows=known.rows)
+
+
+def _absence(one: CategoricalDistribution, other: CategoricalDistribution) -> float:
+    """Return the evidence that one side has too many rows in categories that the other has not."""
+    if one.counts.keys() <= other.counts.keys():
+        return 1.0
+    names = [*one.counts, *(name for name in other.counts if name not in one.counts)]
+    return absence_p_value(*([side.counts.get(name, 0) for name in names] for side in (one, other)))
 
 
 def _seen_once(counts: Mapping[str, int]) -> int:
@@ -216,27 +252,42 @@ def _outliers(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | 
 
 
 def _duplicates(baseline: ColumnProfile, production: ColumnProfile) -> _Counted | None:
-    count = _repeated(production)
-    if count is None:
+    """Count rows that repeat an earlier value.
+
+    The more rows, the more of them do: of two throws of a die hardly one, of a hundred nearly all. So the
+    larger side is compared as what samples of the smaller one's size would hold on average.
+    """
+    after = _repeated(production, production.rows)
+    if after is None:
         return None
+    count = round(after)
     overflow = production.categories is not None and production.categories.overflow
     note = "estimated from a sample of values" if overflow else ""
-    return _Counted(count, _repeated(baseline) or 0, note)
+    n, m = baseline.rows, production.rows
+    smaller = min(n, m)
+    sides = [_repeated(side, smaller) for side in (baseline, production)] if smaller else [None, None]
+    if sides[0] is None or sides[1] is None:
+        return _Counted(count, 0, note)
+    before, now = (held / smaller for held in sides if held is not None)
+    if n != m:
+        note = with_note(note, f"in {smaller} rows {now:.3g}, of the baseline {before:.3g}")
+    p_value = two_rates_p_value(round(now * m), m, round(before * n), n)
+    return _Counted(count, round(before * n), note, p_value=p_value, baseline_rate=before)
 
 
-def _repeated(column: ColumnProfile) -> int | None:
-    """Return how many rows repeat an earlier value, None where a profile cannot tell.
+def _repeated(column: ColumnProfile, drawn: int) -> float | None:
+    """Return how many of ``drawn`` rows repeat an earlier value, None where a profile cannot tell.
 
     Which categories a bounded profile keeps is decided by their hashes, so they are a fair sample of all,
     each with its true count: without repetitions the estimate is 0, not merely near it.
     """
     if column.cells is not None and column.cells.shift == 0:
-        return int(column.cells.total - column.cells.keys.size)
-    if column.categories is None:
+        counts, total = column.cells.counts.tolist(), column.cells.total
+    elif column.categories is not None:
+        counts, total = list(column.categories.counts.values()), column.categories.total
+    else:
         return None
-    kept = sum(column.categories.counts.values())
-    share = (kept - len(column.categories.counts)) / kept if kept else 0.0
-    return round(share * column.categories.total)
+    return repeated_rows(counts, total, min(drawn, total)) if total else 0.0
 
 
 _COUNTS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
     from modelwatch.arrays import FloatArray
     from modelwatch.contract import Contract
+    from modelwatch.metrics import Metric
     from modelwatch.results import Measurement
 
-# With fewer blocks the smallest possible p-value, 1 / (blocks + 1), could not support a verdict at 5 %.
+# With fewer blocks the share of values as bad could not support a verdict at 5 %, nor their tail be told.
 FEWEST_BLOCKS = 20
+_SMALLEST_P = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,20 @@ class HeldOutNull:
     def p_value(self, measurement: Measurement) -> float | None:
         """Return the share of held-out values at least as bad, counting the measurement itself.
 
+        That share is at least 1 / (blocks + 1), which no correction for many features leaves small enough.
+        So beyond the worst held-out value it falls on, as the worse half of them does (see
+        `tail_probability`). It is never smaller than what the closed law says: blocks can only show that rows
+        depend on each other, not that they repel each other.
+
         None where the baseline has no such value.
         """
         null = self.values.get((measurement.feature, measurement.metric))
         if null is None or measurement.value is None:
             return None
-        worse_below = METRICS[measurement.metric].breaches(0.0, 1.0)
-        as_bad = null <= measurement.value if worse_below else null >= measurement.value
-        return float((1 + np.count_nonzero(as_bad)) / (1 + null.size))
+        badness = partial(_badness, metric=METRICS[measurement.metric])
+        value = badness(np.array([measurement.value]))[0]
+        found = tail_probability(badness(null), float(value))
+        return found if measurement.p_value is None else max(found, measurement.p_value)
 
     def applied(self, measurements: Iterable[Measurement]) -> list[Measurement]:
         """Return measurements with held-out p-values in place of those of the closed laws."""
@@ -64,6 +72,49 @@ class HeldOutNull:
             else replace(measurement, p_value=p).noting(f"evidence: {self.blocks} held-out blocks")
             for measurement in measurements
         ]
+
+
+def _badness(values: FloatArray, metric: Metric) -> FloatArray:
+    """Return the measure of drift whose tail falls about exponentially when nothing has changed.
+
+    The index and the logarithm of a p-value do; other distances do so as squares.
+    """
+    if metric.p_valued:
+        return np.asarray(-np.log(np.maximum(values, _SMALLEST_P)))
+    return values if metric.id == "population_stability_index" else values**2
+
+
+def tail_probability(null: FloatArray, value: float) -> float:
+    """Return the chance of a value at least as large as ``value``, given values without drift.
+
+    Up to the largest of them by counting, the new value among them. Beyond it, what the values above the
+    median exceed it by is taken as exponential. With its mean estimated from k of them, the chance of going
+    on by x is that of Pareto's law, (1 + x / (k mean))^-k; k is half their number, since blocks in a row are
+    not independent. The mean is at least what the largest excess makes it, which of n exponential ones is the
+    n-th harmonic number times their mean: a few strange blocks, holidays say, among many alike ones would
+    leave a mean that knows nothing of them.
+
+    Parameters
+    ----------
+    null
+        Shape ``(blocks,)``.
+
+    References
+    ----------
+    Phipson and Smyth (2010), Permutation p-values should never be zero; Breiman, Stone and Kooperberg (1990),
+    Robust confidence bounds for extreme upper quantiles.
+    """
+    largest, middle = float(null.max()), float(np.median(null))
+    if value <= largest:
+        return float((1 + np.count_nonzero(null >= value)) / (1 + null.size))
+    excess = null[null > middle] - middle
+    chance = 1 / (1 + null.size)
+    if not excess.size:
+        return chance
+    harmonic = float(np.sum(1 / np.arange(1, excess.size + 1)))
+    mean = max(float(excess.mean()), (largest - middle) / harmonic)
+    known = excess.size / 2
+    return chance * float((1 + (value - largest) / (known * mean)) ** -known)
 
 
 def held_out_null(

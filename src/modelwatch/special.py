@@ -11,8 +11,11 @@ _TINY = 1e-300
 _CONVERGED = 1e-16
 
 
-def chi_squared_survival(statistic: float, degrees: int) -> float:
-    """Return P(X >= statistic) for a chi-squared variable; an infinite statistic gives 0."""
+def chi_squared_survival(statistic: float, degrees: float) -> float:
+    """Return P(X >= statistic) for a chi-squared variable; an infinite statistic gives 0.
+
+    Degrees of freedom need not be whole: X / 2 is any gamma variable of shape ``degrees`` / 2.
+    """
     if math.isinf(statistic):
         return 0.0
     a, x = degrees / 2, statistic / 2

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +137,65 @@ def test_large_profiles_stay_within_their_published_bound(metric: str) -> None:
         assert result.value is not None
         assert math.fabs(result.value - exact.value) <= result.bound
         assert math.fabs(result.value - exact.value) < 2e-3
+
+
+def spark_histogram(values: list[float], edges: list[float]) -> list[int]:
+    """Count as `RDD.histogram` does: by division where all bins are as wide, else by looking them up."""
+    counts = [0] * len(edges)
+    steps = [high - low for low, high in itertools.pairwise(edges)]
+    even, width = max(steps) - min(steps) < 1e-10, (edges[-1] - edges[0]) / (len(edges) - 1)
+    for value in values:
+        if edges[0] <= value <= edges[-1]:
+            counts[int((value - edges[0]) / width) if even else bisect.bisect_right(edges, value) - 1] += 1
+    last = counts.pop()
+    counts[-1] += last
+    return counts
+
+
+@pytest.mark.parametrize("scale", [1e-6, 0.01, 1.0, 100.0, 1e9])
+@pytest.mark.parametrize("decimals", [0, 1, 2])
+def test_bins_are_azure_mls_to_the_last_digit(scale: float, decimals: int) -> None:
+    generator = np.random.default_rng(decimals)
+    for _ in range(40):
+        b, p = (
+            (
+                np.round(generator.normal(mean, 1, int(generator.integers(2, 150))), decimals) * scale + 0.0
+            ).tolist()
+            for mean in (0, 0.3)
+        )
+        low, high = min(b + p), max(b + p)
+        bins = math.ceil(math.log2(min(len(b), len(p))) + 1)
+        edges = [low + place * ((high - low) / bins) for place in range(bins + 1)]
+        shares = [
+            [(count + 1) / (len(side) + bins) for count in spark_histogram(side, edges)] for side in (b, p)
+        ]
+        expected = sum(
+            (after - before) * math.log(after / before) for before, after in zip(*shares, strict=True)
+        )
+        found = measure("population_stability_index", b, p, definition=AZUREML, kind="numerical").value
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_numbers_on_an_edge_and_a_range_beyond_floats() -> None:
+    b, p = [2.6, 0.0, 2.3, 1.4], [-1.6, 0.3, 1.1, -0.2]
+    edges = [-1.6 + place * ((2.6 + 1.6) / 3) for place in range(4)]
+    assert spark_histogram(p, edges) == [1, 3, 0]
+    assert bisect.bisect_right(edges, -0.2) == 1
+    assert measure("jensen_shannon_distance", b, p, definition=AZUREML).value == pytest.approx(0.7709480772)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        huge = measure("jensen_shannon_distance", [1e308, -1e308] * 5, [1e308, 0.0] * 5, definition=AZUREML)
+    assert huge.value == pytest.approx(math.sqrt(0.5), abs=1e-9)
+
+
+def test_a_side_beyond_the_last_edge_has_no_distance() -> None:
+    # Rounding leaves the largest number outside now and then, and Azure ML does not count it.
+    pairs = [(low / 10, high / 10) for low in range(1, 40) for high in range(low + 1, 60)]
+    low, high = next((low, high) for low, high in pairs if low + 4 * ((high - low) / 4) < high)
+    result = measure("jensen_shannon_distance", [low] * 5, [high] * 5, definition=AZUREML, kind="numerical")
+    assert (result.status, result.value) == (Status.ERROR, None)
+    assert "last edge" in result.note
+    partly = measure(
+        "jensen_shannon_distance", [low] * 5, [low, high] * 3, definition=AZUREML, kind="numerical"
+    )
+    assert partly.value == 0

@@ -21,6 +21,7 @@ from modelwatch import (
     compare,
     measure,
     profile,
+    run,
 )
 from modelwatch.comparing import DRIFT_METRICS
 
@@ -316,3 +317,60 @@ def test_a_rare_rate_keeps_its_count() -> None:
     result = compared(np.array([0.0, 1.0] * 100), values)["out_of_bounds_rate"]
     assert result.count == 1
     assert result.value == pytest.approx(1 / 300_000)
+
+
+@pytest.mark.parametrize(
+    ("declared", "metric", "right", "wrong"),
+    [
+        ({"nullable": False}, "null_value_rate", 0.5, None),
+        ({"minimum": 0.0, "maximum": 1.0}, "out_of_bounds_rate", 0.5, 7.0),
+        ({"type": "text", "allowed": ("a", "b")}, "out_of_bounds_rate", "a", "z"),
+        ({}, "data_type_error_rate", "0.5", "n/a"),
+    ],
+)
+def test_what_a_contract_rules_out_is_a_breach_at_the_first_case(
+    declared: dict[str, Any], metric: str, right: Any, wrong: Any
+) -> None:
+    contract = Contract(columns=(ColumnContract(**{"name": "x", "type": "number", **declared}),))
+    baseline = profile({"x": [right] * 500}, contract=contract)
+    for cases, threshold, status in (
+        (1, 0.0, Status.BREACH),
+        (0, 0.0, Status.OK),
+        # A tolerance is about a rate, and what a rate is takes rows to tell.
+        (1, 0.001, Status.OK),
+        (50, 0.001, Status.BREACH),
+    ):
+        production = profile({"x": pa.array([right] * (500 - cases) + [wrong] * cases)}, contract=contract)
+        (result,) = compare(baseline, production, metrics={metric: threshold}, contract=contract)
+        assert (result.count, result.status) == (cases, status)
+        if cases == 1 and not threshold:
+            assert result.p_value is None
+            assert "a single case is a breach" in result.note
+    (unbound,) = compare(baseline, production, metrics={metric: 0.0})
+    assert unbound.p_value is not None
+
+
+def test_a_contract_that_nobody_declared_binds_nobody() -> None:
+    monitor = {
+        "monitor": "m",
+        "signals": {"q": {"type": "data_quality", "out_of_bounds": 0.0, "null_rate": 0.0}},
+    }
+    baseline = pd.DataFrame({"x": NORMAL})
+    production = pd.DataFrame({"x": [None, NORMAL.max() + 1e-6, *NORMAL[:400]]})
+    inferred = Contract.infer(profile(baseline))
+    found = [
+        {
+            row["metric"]: row["status"]
+            for row in run(monitor, baseline, production, contract=contract)["measurements"]
+        }
+        for contract in (None, inferred)
+    ]
+    for metric in ("out_of_bounds_rate", "null_value_rate"):
+        assert [statuses[metric] for statuses in found] == ["ok", "breach"]
+
+
+def test_one_baseline_row_bounds_nothing() -> None:
+    for values in ([3.0], ["a"], [3.0, None]):
+        result = measure("out_of_bounds_rate", values, [values[0]] * 2, threshold=0.0)
+        assert (result.status, result.value) == (Status.INSUFFICIENT, None)
+    assert measure("out_of_bounds_rate", [3.0], [3.0, 4.0], definition="azureml/4b41f8c").value == 0.5

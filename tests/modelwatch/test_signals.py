@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from modelwatch.estimation import calibrator, estimated_performance
 from modelwatch.fairness import fairness_gaps
 from modelwatch.multivariate import domain_classifier_auc
 from modelwatch.operations import operational_signals
-from modelwatch.resampling import held_out_null, time_blocks
+from modelwatch.resampling import HeldOutNull, held_out_null, tail_probability, time_blocks
 from modelwatch.skew import training_serving_skew
 from modelwatch.sources.collector import read_collector
 
@@ -40,6 +41,44 @@ def test_a_changed_correlation_is_seen_by_the_classifier_alone() -> None:
     assert (measure("population_stability_index", columns[0]["b"], columns[2]["b"]).value or 1) < 0.05
     assert domain_classifier_auc({"a": [1.0]}, {"a": [1.0]}).status is Status.INSUFFICIENT
     assert domain_classifier_auc({"a": [1.0]}, {"b": [1.0]}).status is Status.NO_DATA
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"x": GENERATOR.standard_normal(500)},
+        {"x": GENERATOR.standard_normal(300), "c": ["a", "b", None] * 100},
+        {"x": np.ones(100)},
+        {"x": np.arange(500) % 7},
+        {"x": GENERATOR.standard_normal(400).round(1)},
+    ],
+    ids=["numbers", "mixed", "constant", "few values", "repeated"],
+)
+def test_no_classifier_tells_a_table_from_itself(columns: dict[str, Any]) -> None:
+    result = domain_classifier_auc(columns, columns)
+    assert result.value == 0.5
+    assert result.interval is not None
+    assert result.interval[0] <= 0.5 <= result.interval[1]
+    assert result.p_value is not None
+    assert result.p_value > 0.5
+
+
+def test_copies_of_baseline_rows_do_not_hide_the_drift_of_others() -> None:
+    baseline, fresh = GENERATOR.standard_normal(500), GENERATOR.standard_normal(250) + 1.5
+    result = domain_classifier_auc({"x": baseline}, {"x": np.r_[baseline[:250], fresh]})
+    assert (result.value or 0) > 0.6
+    assert (result.p_value or 0) < 1e-6
+
+
+def test_the_classifier_is_not_sure_of_what_is_chance() -> None:
+    generator, found = np.random.default_rng(4), []
+    for n, m in [(100, 100), (200, 80)] * 20:
+        sides = [dict(zip("abc", generator.standard_normal((3, rows)), strict=True)) for rows in (n, m)]
+        found.append(domain_classifier_auc(sides[0], sides[1]))
+    p = np.array([result.p_value for result in found], dtype=np.float64)
+    assert np.mean([result.interval is not None and result.interval[0] <= 0.5 for result in found]) >= 0.9
+    assert np.mean(p < 0.05) <= 0.15
+    assert np.mean(p < 0.01) <= 0.05
 
 
 def test_the_classifier_reads_categories_and_nulls() -> None:
@@ -128,19 +167,55 @@ def test_held_out_blocks_know_the_seasons() -> None:
     null = held_out_null([_only_x(b) for b in blocks], metrics=["population_stability_index"])
     usual = measure("population_stability_index", baseline["x"], seasonal(1)["x"])
     unusual = measure("population_stability_index", baseline["x"], seasonal(1, shift=3)["x"])
-    from dataclasses import replace
-
     (p_usual, p_unusual) = (null.p_value(replace(m, feature="x")) for m in (usual, unusual))
-    assert p_unusual == pytest.approx(1 / 41)
+    assert p_unusual is not None
+    assert p_unusual < 1 / 41
     assert p_usual is not None
     assert p_usual > 1 / 41 or (usual.p_value or 0) > 0
     with pytest.raises(UsageError, match="blocks"):
         held_out_null(blocks[:5], metrics=["population_stability_index"])
 
 
-def _only_x(block: Any) -> Any:
-    from dataclasses import replace
+@pytest.mark.parametrize("blocks", [20, 60])
+@pytest.mark.parametrize("degrees", [1, 2, 9])
+def test_tails_beyond_all_blocks_keep_their_level(blocks: int, degrees: int) -> None:
+    generator = np.random.default_rng(9)
+    drawn = 3 * generator.chisquare(degrees, (4_000, blocks + 1))
+    p = np.array([tail_probability(row[:-1], float(row[-1])) for row in drawn])
+    assert np.mean(p < 0.05) <= 0.06
+    assert np.mean(p < 0.01) <= 0.02
+    assert np.mean(p < 0.001) <= 0.005
+    assert tail_probability(drawn[0], float(drawn[0].max())) == pytest.approx(2 / (blocks + 2))
+    assert 0 < tail_probability(drawn[0], 1e6) < 1e-6
 
+
+def test_one_drifted_feature_of_fifty_is_confirmed_by_held_out_blocks() -> None:
+    generator = np.random.default_rng(3)
+    rows, window = 2_000, 100
+    before, after = (generator.standard_normal((size, 50)) for size in (rows, window))
+    after[:, 7] += 5
+    frames = [pd.DataFrame(side, columns=[f"x{place}" for place in range(50)]) for side in (before, after)]
+    for frame, start in zip(frames, (START, START + timedelta(days=60)), strict=True):
+        frame["t"] = [start + timedelta(minutes=10 * row) for row in range(len(frame))]
+    monitor = {
+        "monitor": "many",
+        "data": {"event_time": "t"},
+        "signals": {"inputs": {"type": "data_drift", "evidence": "held_out", "psi": 0.2}},
+    }
+    found = run(monitor, frames[0], frames[1])["measurements"]
+    assert [row["feature"] for row in found if row["status"] == "breach"] == ["x7"]
+
+
+def test_blocks_are_never_more_certain_than_the_closed_law() -> None:
+    null = HeldOutNull({("x", "population_stability_index"): np.linspace(1e-6, 2e-6, 30)}, 30)
+    found = measure(
+        "population_stability_index", GENERATOR.standard_normal(500), GENERATOR.standard_normal(500)
+    )
+    assert null.p_value(replace(found, feature="x")) == found.p_value
+    assert null.p_value(found) is None
+
+
+def _only_x(block: Any) -> Any:
     return replace(block, columns={"x": block.columns["x"]}, _digests=[])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelwatch.bins import quantile_bins
-from modelwatch.buckets import category_buckets
+from modelwatch.buckets import category_buckets, category_table
 from modelwatch.cells import align
 from modelwatch.distributions import CategoricalDistribution, NumericDistribution
 
@@ -30,7 +30,7 @@ class Shifts:
         Baseline rows in the buckets that ``robust/v1`` compares, shape ``(k,)``; a bucket of nulls comes last
         where there are any.
     table
-        The same before rare categories were put together.
+        The same before rare categories were put together, nulls first and then by name, as evidence reads it.
     unit
         What a shift is counted in.
     largest
@@ -46,6 +46,7 @@ class Shifts:
     _bucket: IntArray
     _nulls: float
     _sigma: float
+    _places: tuple[int, int] = (0, 1)
 
     @classmethod
     def of(cls, column: Distribution) -> Shifts | None:
@@ -73,13 +74,15 @@ class Shifts:
             return None
         held = category_buckets(column, column)
         counts = held.baseline.astype(np.float64)
-        table = np.array(sorted(column.counts.values(), reverse=True), dtype=np.float64)
+        table = category_table(column, column)[0].astype(np.float64)
         nulls = float(column.missing)
-        table = np.append(table, nulls) if nulls else table
+        # Of equals, buckets and table alike have the first by name first.
+        ranked = np.argsort(-table[bool(nulls) :], kind="stable") + bool(nulls)
+        places = int(ranked[0]), int(ranked[1]) if ranked.size > 1 else (0 if nulls else 1)
         nothing = np.zeros(0)
         largest = float(counts[0] / counts.sum())
         bucket = np.zeros(0, dtype=np.int64)
-        return cls(counts, table, "share moved", largest, nothing, nothing, bucket, nulls, 0.0)
+        return cls(counts, table, "share moved", largest, nothing, nothing, bucket, nulls, 0.0, places)
 
     @property
     def numeric(self) -> bool:
@@ -94,18 +97,18 @@ class Shifts:
         whole. Of categories, ``shift`` of all rows move from the most frequent to the next: the hardest to
         see.
         """
-        return self._moved(self.counts, shift)
+        return self._moved(self.counts, shift, (0, 1))
 
     def shifted_table(self, shift: float) -> FloatArray:
         """Return `table` after a shift."""
-        return self._moved(self.table, shift)
+        return self._moved(self.table, shift, self._places)
 
-    def _moved(self, counts: FloatArray, shift: float) -> FloatArray:
+    def _moved(self, counts: FloatArray, shift: float, places: tuple[int, int]) -> FloatArray:
         if not self.numeric:
             moved = counts.copy() if counts.size > 1 else np.append(counts, 0.0)
-            rows = min(shift * counts.sum(), moved[0])
-            moved[0] -= rows
-            moved[1] += rows
+            rows = min(shift * counts.sum(), moved[places[0]])
+            moved[places[0]] -= rows
+            moved[places[1]] += rows
             return moved
         mass = self.positions(shift)
         after = np.bincount(self._bucket, weights=mass) * (counts.sum() - self._nulls)

@@ -36,12 +36,12 @@ class DistanceLaw:
 
     def shifted(self, shift: float) -> Mixture:
         """Return the chance of a breach after a shift."""
-        counts, table = self.shifts.counts, self.shifts.table
+        counts = self.shifts.counts
         effect = self._in_psi_units(_value(self.metric, counts, self.shifts.shifted(shift)))
         if not self._sparse:
             return self._breach(effect, effect, self.setting.needed)
-        both = evidence.pooled(np.array([*_side_by_side(table, self.shifts.shifted_table(shift))]))
-        return self._breach(effect, _chi_squared_effect(*both), self.setting.needed)
+        groups = _groups(self.shifts, self.shifts.shifted_table(shift), self.setting.rows)
+        return self._breach(effect, _chi_squared_effect(*groups), self.setting.needed)
 
     def inconclusive(self) -> float:
         """Return the chance that a quiet window lies beyond the bound and cannot be told from drift."""
@@ -67,7 +67,8 @@ class DistanceLaw:
     @property
     def _sparse(self) -> bool:
         expected = self.shifts.table * self.setting.rows / self.shifts.table.sum()
-        return evidence.sparse(self.shifts.table, expected)
+        _, fewest = robust.CLOSED_LAWS[self.metric]
+        return evidence.sparse(self.shifts.table, expected, quantiles=self.shifts.numeric, fewest=fewest)
 
     def _breach(self, effect: float, evident: float, alpha: float) -> Mixture:
         """Return the chance that effect and evidence suffice: one statistic tells both if cells are full."""
@@ -79,9 +80,7 @@ class DistanceLaw:
         if not self._sparse:
             critical = max(fire, s.noise * float(special.chdtri(degrees, alpha)))
             return beyond(critical, degrees=degrees, effect=effect, **sides)
-        table = self.shifts.table
-        both = np.array([table, table * s.rows / table.sum()])
-        fewer = max(evidence.pooled(both).shape[1] - 1, 1)
+        fewer = max(_groups(self.shifts, self.shifts.table, s.rows).shape[1] - 1, 1)
         critical = s.noise * float(special.chdtri(fewer, alpha))
         found = beyond(critical, degrees=fewer, effect=evident, **sides)
         # In cells of a few rows a distance is further from its law than its evidence is; it only ever stops.
@@ -101,7 +100,7 @@ class HomogeneityLaw:
 
     def quiet(self) -> Mixture:
         """Return the chance of a breach without drift; for Chebyshev at most that."""
-        s, p = self.setting, self.shifts.counts / self.shifts.counts.sum()
+        s, p = self.setting, self.shifts.table / self.shifts.table.sum()
         if self.metric == "pearsons_chi_squared_test":
             return self._evident(self.shifts.table, min(s.fire, s.chance))
         deviation = np.sqrt(np.maximum(p * (1 - p), 1e-300) * s.noise)
@@ -113,11 +112,12 @@ class HomogeneityLaw:
         s = self.setting
         if self.metric == "pearsons_chi_squared_test":
             return self._evident(self.shifts.shifted_table(shift), min(s.fire, s.needed))
-        before, after = _side_by_side(self.shifts.counts, self.shifts.shifted(shift))
+        before, after = _side_by_side(self.shifts.table, self.shifts.shifted_table(shift))
         p, q = before / before.sum(), after / after.sum()
-        most = int(np.argmax(np.abs(q - p)))
-        deviation = math.sqrt(p[most] * (1 - p[most]) / s.n_baseline + q[most] * (1 - q[most]) / s.rows)
-        effect = float(special.ndtr((abs(q[most] - p[most]) - s.fire) / max(deviation, 1e-12)))
+        # Rows moved are missing in one bin and too many in another: either may be the largest difference.
+        deviation = np.sqrt(np.maximum(p * (1 - p) / s.n_baseline + q * (1 - q) / s.rows, 1e-300))
+        within = special.ndtr((s.fire - q + p) / deviation) - special.ndtr((-s.fire - q + p) / deviation)
+        effect = 1 - float(np.prod(within))
         return self._evident(self.shifts.shifted_table(shift), s.needed).at_most(effect)
 
     def inconclusive(self) -> float:
@@ -129,12 +129,11 @@ class HomogeneityLaw:
         if alpha >= 1:
             weight, _ = luck()
             return Mixture(weight, np.ones_like(weight))
-        before, shifted = _side_by_side(self.shifts.table, after)
-        both = evidence.pooled(np.array([before, shifted * s.rows / shifted.sum()]))
-        degrees = max(both.shape[1] - 1, 1)
+        groups = _groups(self.shifts, after, s.rows)
+        degrees = max(groups.shape[1] - 1, 1)
         return beyond(
             s.noise * float(special.chdtri(degrees, alpha)), degrees=degrees, n_baseline=s.n_baseline,
-            rows=s.rows, effect=_chi_squared_effect(*both),
+            rows=s.rows, effect=_chi_squared_effect(*groups),
         )  # fmt: skip
 
 
@@ -242,6 +241,13 @@ def _side_by_side(before: FloatArray, after: FloatArray) -> tuple[FloatArray, Fl
     """Give the side with fewer cells the empty ones that the other has more."""
     size = max(before.size, after.size)
     return np.pad(before, (0, size - before.size)), np.pad(after, (0, size - after.size))
+
+
+def _groups(shifts: Shifts, after: FloatArray, rows: int) -> FloatArray:
+    """Return the baseline and a window of so many rows in the groups that evidence compares, shape (2, g)."""
+    before, shifted = _side_by_side(shifts.table, after)
+    groups, _ = evidence.pooled(np.array([before, shifted * rows / shifted.sum()]), quantiles=shifts.numeric)
+    return groups
 
 
 def _chi_squared_effect(before: FloatArray, after: FloatArray) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -295,38 +296,67 @@ def stability(counted: Counted) -> tuple[Floats, Floats, Counts]:
     p_value = np.where(k < 2, 1.0, special.chdtrc(np.maximum(k - 1, 1), value / (1 / n + 1 / m)))
     if counted.production_table is not None and counted.baseline_table is not None:
         b, p = np.broadcast_arrays(counted.baseline_table[None], counted.production_table)
-    total = b + p
-    least = np.where(total > 0, total, np.iinfo(np.int64).max).min(axis=2)
-    sparse = least * np.minimum(n, m) < evidence.SMALLEST_EXPECTED * (n + m)
-    p_value[sparse] = _homogeneity(b[sparse], p[sparse])
+    quantiles = counted.production_table is None
+    sizes, scale = _sizes(b, p, quantiles)
+    sparse = np.where(b + p > 0, sizes, np.inf).min(axis=2) < evidence.SMALLEST_EXPECTED * scale[..., 0]
+    p_value[sparse] = _homogeneity(b[sparse], p[sparse], quantiles)
     return value, p_value, k
 
 
-def _homogeneity(b: Counts, p: Counts) -> Floats:
+def _sizes(b: Counts, p: Counts, quantiles: bool) -> tuple[Floats, Floats]:
+    """Return the rows that each bin stands for, and how many make one of the smaller sample."""
+    n, m = b.sum(axis=-1, keepdims=True), p.sum(axis=-1, keepdims=True)
+    sizes = b * ((n + m) / n) if quantiles else (b + p).astype(np.float64)
+    return sizes, (n + m) / np.minimum(n, m) * (1 - 1e-9)
+
+
+def _homogeneity(b: Counts, p: Counts, quantiles: bool) -> Floats:
     """Return p-values of tables, shape (tables, k) each, as `modelwatch.evidence.homogeneity` does of one."""
-    tables = b, p
-    n, m = b.sum(axis=1, keepdims=True), p.sum(axis=1, keepdims=True)
-    total = b + p
-    fewest = evidence.SMALLEST_EXPECTED * (n + m) / np.minimum(n, m)
-    small = (total < fewest) & (total > 0)
-    pooling = small.sum(axis=1) >= 2
-    pooled = small & pooling[:, None]
-    b, p = (
-        np.column_stack([np.where(pooled, 0, side), np.where(pooled, side, 0).sum(axis=1)]) for side in (b, p)
-    )
-    total = b + p
-    expected = total * n / (n + m), total * m / (n + m)
+    sides = np.stack([b, p]).astype(np.float64)
+    (n, m), held = sides.sum(axis=2), b + p > 0
+    sizes, scale = _sizes(b, p, quantiles)
+    fewest = evidence.SMALLEST_EXPECTED * scale
+    if quantiles:
+        fewest = np.maximum(fewest, evidence.SMALLEST_CUT * ((n + m) / n)[:, None])
+    rare = np.where(sizes < evidence.LARGE * fewest, sizes, 0).sum(axis=1, keepdims=True)
+    full = np.maximum(fewest, rare / evidence.RARE_GROUPS)
+    pooling = (held.sum(axis=1) > 2) & (held & (sizes < fewest)).any(axis=1)
+    large = (sizes >= evidence.LARGE * full) | ~pooling[:, None]
+    # Bin j is group j of its own or joins the open one; a group is closed once it is full.
+    tables = np.arange(len(b))
+    open_, filled = np.full(len(b), -1), np.zeros(len(b))
+    groups = np.zeros_like(sides)
+    for j in range(b.shape[1]):
+        joins = held[:, j] & ~large[:, j]
+        begins = joins & ((open_ < 0) | (filled >= full[:, 0]))
+        open_[begins], filled[begins] = j, 0.0
+        filled[joins] += sizes[joins, j]
+        groups[:, tables, np.where(joins, open_, j)] += sides[:, :, j]
+    used = groups.sum(axis=0) > 0
+    short = (open_ >= 0) & (filled < evidence.LEAST_EXPECTED * scale[:, 0]) & (used.sum(axis=1) > 2)
+    result = np.ones(len(b))
+    total = groups.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         parts = [
-            np.where(total > 0, (side - e) ** 2 / e, 0) for side, e in zip((b, p), expected, strict=True)
+            np.where(
+                used, (side - total * (rows / (n + m))[:, None]) ** 2 / (total * (rows / (n + m))[:, None]), 0
+            )
+            for side, rows in zip(groups, (n, m), strict=True)
         ]
-    degrees = (total > 0).sum(axis=1) - 1
+    degrees = used.sum(axis=1) - 1
     result = special.chdtrc(np.maximum(degrees, 1), (parts[0] + parts[1]).sum(axis=1))
-    # All rare, or two bins with too few rows for the limit law: left to the real thing.
-    least = np.where(total > 0, np.minimum(*expected), np.inf).min(axis=1)
-    for place in np.flatnonzero((degrees < 1) | ((degrees == 1) & (least < evidence.SMALLEST_EXPECTED))):
-        result[place] = evidence.homogeneity(*(side[place] for side in tables)).p_value
+    # Two bins with too few rows for the limit law, and rows left over: left to the real thing.
+    least = np.where(used, total, np.inf).min(axis=1) / scale[:, 0]
+    for place in np.flatnonzero(
+        (degrees < 1) | ((degrees == 1) & (least < evidence.SMALLEST_EXPECTED)) | short
+    ):
+        result[place] = _exactly(tuple(b[place].tolist()), tuple(p[place].tolist()), quantiles)
     return np.asarray(result)
+
+
+@lru_cache(maxsize=1 << 16)
+def _exactly(b: tuple[int, ...], p: tuple[int, ...], quantiles: bool) -> float:
+    return evidence.homogeneity(np.array(b), np.array(p), quantiles=quantiles).p_value
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
