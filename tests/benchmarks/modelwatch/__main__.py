@@ -1,10 +1,11 @@
 # ruff: noqa: T201  # printing is what it is for
 """Every bar of the monitoring package with what one run on this machine measures against it.
 
-``python -m tests.benchmarks.modelwatch [--rows N] [--rounds N] [--spark] [--evidently [PYTHON]]``: programs
-take turns, each in a process of its own, and medians of ratios within a turn are reported, of processor time
-(what else the machine does disturbs it least) and of the clock. ``--evidently`` without an interpreter
-installs the package into a virtual environment that is thrown away. Nothing is asserted about time.
+``python -m tests.benchmarks.modelwatch [--rows N] [--rounds N] [--spark] [--evidently [PYTHON]]
+[--azureml FOLDER]``: programs take turns, each in a process of its own, and medians of ratios within a turn
+are reported, of processor time (what else the machine does disturbs it least) and of the clock.
+``--evidently`` without an interpreter installs the package into a virtual environment that is thrown away;
+FOLDER is a checkout of Azure/azureml-assets. Nothing is asserted about time.
 """
 
 from __future__ import annotations
@@ -25,21 +26,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modelwatch import compare, profile
-from tests.benchmarks.modelwatch import accuracy, workload
+from tests.benchmarks.modelwatch import accuracy, azureml_jobs, workload
 
 HERE = Path(__file__).parent
+PROGRAMS = str(HERE / "programs.py")
 MILLION = 1_000_000
 Runs = dict[str, list[dict[str, float]]]
 
 
-def taken(names: list[str], folder: Path, rounds: int, interpreters: dict[str, str] | None = None) -> Runs:
+def taken(names: list[str], folder: Path, rounds: int, commands: dict[str, list[str]] | None = None) -> Runs:
     """Run programs by turns and return the figures of each run."""
     found: Runs = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
-            python = (interpreters or {}).get(name, sys.executable)
-            command = [python, str(HERE / "programs.py"), name, str(folder)]
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            command = (commands or {}).get(name, [sys.executable, PROGRAMS])
+            output = subprocess.run(
+                [*command, name, str(folder)], check=True, capture_output=True, text=True
+            ).stdout
             found[name].append(json.loads(output.splitlines()[-1]))
     return found
 
@@ -114,11 +117,30 @@ def peers(folder: Path, interpreter: str | None) -> None:
             interpreter = str(Path(scratch) / "bin" / "python")
             wanted = ["evidently==0.7.23", "pandas<3", "pyarrow"]
             subprocess.run([interpreter, "-m", "pip", "install", "--quiet", *wanted], check=True)
-        runs = taken(["full", "evidently"], folder / "small", 1, {"evidently": interpreter})
+        runs = taken(["full", "evidently"], folder / "small", 1, {"evidently": [interpreter, PROGRAMS]})
     show(
         "T4",
         "1 M rows: Evidently's default drift preset against everything >= 100",
         ratios(runs, "evidently", "full"),
+    )
+
+
+def components(folder: Path, checkout: str) -> None:
+    """T4 against Azure ML's own jobs, everything taking a turn before each of them."""
+    jobs, small = azureml_jobs.JOBS, folder / "small"
+    command = [sys.executable, str(HERE / "azureml_jobs.py"), checkout]
+    names = [name for job in jobs for name in ("full", job)]
+    runs = taken(names, small, 1, dict.fromkeys(jobs, command))
+    azureml_jobs.check(small)
+    summed = {figure: sum(runs[job][0][figure] for job in jobs) for figure in ("cpu", "wall")}
+    everything = {figure: median(run[figure] for run in runs["full"]) for figure in summed}
+    told = [f"{job} {runs[job][0]['cpu']:.0f}, {runs[job][0]['wall']:.0f}" for job in jobs]
+    show(
+        "T4",
+        "1 M rows: Azure ML's four Spark jobs against everything >= 500",
+        f"{summed['cpu'] / everything['cpu']:.0f} x of processor time, "
+        f"{summed['wall'] / everything['wall']:.0f} x by the clock "
+        f"(seconds: {'; '.join(told)}; everything {everything['cpu']:.2f}, {everything['wall']:.2f})",
     )
 
 
@@ -222,6 +244,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each comparison at 1 M rows")
     parser.add_argument("--spark", action="store_true", help="T7 too: a minute of Spark in local mode")
     parser.add_argument("--evidently", nargs="?", const="", metavar="PYTHON", help="T4 against Evidently too")
+    parser.add_argument("--azureml", metavar="FOLDER", help="T4 against Azure ML's Spark jobs too: minutes")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -237,6 +260,8 @@ def main() -> None:
             spark.measured(folder / "small", show)
         if chosen.evidently is not None:
             peers(folder, chosen.evidently or None)
+        if chosen.azureml:
+            components(folder, chosen.azureml)
 
 
 if __name__ == "__main__":
