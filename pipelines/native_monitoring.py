@@ -34,8 +34,8 @@ from azure.ai.ml.entities import (
     ServerlessSparkCompute,
 )
 
+from modelwatch.declared_signals import Top
 from modelwatch.metrics import AZUREML, CATEGORICAL, METRICS, NUMERICAL
-from modelwatch.monitor import Top
 from pipelines.monitoring import INSTANCE_TYPE, RUNTIME, recurrence
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from mlops.usecase import UseCase
     from modelwatch import Monitor
     from modelwatch.alerts.rules import Rule
-    from modelwatch.monitor import Signal
+    from modelwatch.declared_signals import Signal
 
 __all__ = ["Loss", "compile_monitor"]
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -18,16 +17,15 @@ from pydantic import (
 )
 
 from modelwatch.alerts.rules import Budget, Rule
-from modelwatch.errors import ContractError, UsageError
+from modelwatch.declared_signals import SIGNAL_FIELDS, Declaration, Signal, Threshold, Top
+from modelwatch.errors import ContractError
 from modelwatch.metrics import (
     CATEGORICAL,
-    METRICS,
     NUMERICAL,
     ROBUST,
-    full_name,
     require_definition,
 )
-from modelwatch.signal_checks import check_drift_metrics, check_thresholds, number_of
+from modelwatch.signal_checks import check_drift_metrics
 from modelwatch.sources.windows import Window, parse_duration, require_zone
 from modelwatch.yaml_files import line_of, read_yaml
 
@@ -39,56 +37,7 @@ if TYPE_CHECKING:
 _KEY_NAMED = re.compile(r"^`(\w+)")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Threshold(_Model):
-    """A bound on one metric.
-
-    Attributes
-    ----------
-    value
-        The bound, or with ``above_baseline`` what is added to the baseline's own rate or value; negative
-        where a metric is worse below.
-    """
-
-    value: float
-    above_baseline: bool = False
-
-    @classmethod
-    def parse(cls, metric_id: str, written: Any) -> Threshold:
-        """Read ``0.1``, ``{max: 0.2}``, or ``{above_baseline: 0.02}`` (in short ``+0.02``).
-
-        A metric that is worse below has ``{min: 0.8}`` and ``{below_baseline: 0.02}`` instead.
-
-        Raises
-        ------
-        UsageError
-            If the direction contradicts the metric's.
-        """
-        if isinstance(written, str) and written.startswith("+"):
-            written = {"above_baseline": written}
-        if not isinstance(written, dict):
-            return cls(value=number_of(written, metric_id))
-        worse_below = METRICS[metric_id].breaches(0.0, 1.0)
-        sides = ("min", "below_baseline") if worse_below else ("max", "above_baseline")
-        (side, value), *rest = written.items() or [("", 0.0)]
-        if rest or side not in sides:
-            raise UsageError(
-                "The bound contradicts the metric's direction",
-                where=metric_id,
-                got=written,
-                expected=" or ".join(f"{{{name}: …}}" for name in sides),
-            )
-        number = number_of(value, metric_id)
-        return cls(
-            value=-number if side == "below_baseline" else number,
-            above_baseline=side.endswith("_baseline"),
-        )
-
-
-class Data(_Model):
+class Data(Declaration):
     """Where production data are in time."""
 
     event_time: str | None = None
@@ -119,7 +68,7 @@ class Data(_Model):
         return Window.latest(at, parse_duration(self.window), delay)
 
 
-class Baseline(_Model):
+class Baseline(Declaration):
     """What production is compared with."""
 
     asset: str | None = None
@@ -132,110 +81,14 @@ class Baseline(_Model):
         return require_definition(name)
 
 
-class Segmentation(_Model):
+class Segmentation(Declaration):
     """A column by whose values everything is measured once more."""
 
     by: str
     min_rows: Annotated[int, Field(ge=0)] = 100
 
 
-class Top(_Model):
-    """The most important features only."""
-
-    top: Annotated[int, Field(ge=1)]
-
-
-class Signal(_Model):
-    """One group of measurements.
-
-    ``numeric`` and ``categorical`` name drift metrics, ``thresholds`` maps metrics (long or short names) to
-    bounds. ``positive`` is the class that probabilities and rates are about, inferred where the classes tell.
-    """
-
-    type: Literal[
-        "data_drift",
-        "prediction_drift",
-        "data_quality",
-        "feature_attribution_drift",
-        "model_performance",
-        "estimated_performance",
-        "fairness",
-        "multivariate_drift",
-        "training_serving_skew",
-        "operations",
-    ]
-    features: Literal["all"] | Top | tuple[str, ...] = "all"
-    numeric: str | tuple[str, ...] = "population_stability_index"
-    categorical: str | tuple[str, ...] = "jensen_shannon_distance"
-    thresholds: dict[str, Any] = Field(default_factory=dict)
-    positive: Any = None
-    average: Literal["macro", "binary"] = "macro"
-    decision: float = 0.5
-    by: tuple[str, ...] = ()
-    label_lag: str = "P0D"
-    minimum_labels: Annotated[int, Field(ge=0)] = 30
-    minimum_coverage: Annotated[float, Field(ge=0, le=1)] = 0.0
-    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    evidence: Literal["closed", "held_out"] = "closed"
-
-    @field_validator("numeric", "categorical")
-    @classmethod
-    def _compares(cls, named: str | tuple[str, ...], field: ValidationInfo) -> str | tuple[str, ...]:
-        kind = NUMERICAL if field.field_name == "numeric" else CATEGORICAL
-        check_drift_metrics(str(field.field_name), (named,) if isinstance(named, str) else named, kind)
-        return named
-
-    @field_validator("thresholds")
-    @classmethod
-    def _measured(cls, thresholds: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
-        if "type" in others.data:
-            check_thresholds(others.data["type"], thresholds)
-        for key, written in thresholds.items():
-            try:
-                Threshold.parse(full_name(key), written)
-            except UsageError as error:
-                raise ValueError(f"`{key}`: {error.what}; expected {error.expected}") from error
-        return thresholds
-
-    @field_validator("label_lag")
-    @classmethod
-    def _lag(cls, text: str) -> str:
-        parse_duration(text)
-        return text
-
-    @property
-    def bounds(self) -> dict[str, Threshold]:
-        """Thresholds by full metric id."""
-        return {
-            full_name(name): Threshold.parse(full_name(name), written)
-            for name, written in self.thresholds.items()
-        }
-
-    @property
-    def needs_rows(self) -> bool:
-        """Whether profiles are not enough to measure it."""
-        return self.type not in PROFILED or self.evidence == "held_out"
-
-    def with_threshold(self, name: str, bound: Threshold) -> Signal:
-        """Return a copy with another bound for the metric of that full name."""
-        kept = {key: written for key, written in self.thresholds.items() if full_name(key) != name}
-        written: Any = bound.value
-        if bound.above_baseline:
-            side = "above_baseline" if bound.value >= 0 else "below_baseline"
-            written = {side: abs(bound.value)}
-        return self.model_copy(update={"thresholds": {**kept, name: written}})
-
-    def metrics_for(self, kind: str) -> tuple[str, ...]:
-        """Return the drift metrics of numerical or categorical columns."""
-        named = self.numeric if kind == "numerical" else self.categorical
-        return tuple(full_name(name) for name in ((named,) if isinstance(named, str) else named))
-
-
-# Metrics that stand beside `type` in a signal, as `null_rate: +0.02` does, are thresholds.
-_FIELDS = frozenset(Signal.model_fields)
-
-
-class Monitor(_Model):
+class Monitor(Declaration):
     """The whole declaration.
 
     Examples
@@ -268,8 +121,8 @@ class Monitor(_Model):
             if not isinstance(written, dict):
                 gathered[name] = written
                 continue
-            extra = {key: value for key, value in written.items() if key not in _FIELDS}
-            kept = {key: value for key, value in written.items() if key in _FIELDS}
+            extra = {key: value for key, value in written.items() if key not in SIGNAL_FIELDS}
+            kept = {key: value for key, value in written.items() if key in SIGNAL_FIELDS}
             beside = kept.get("thresholds", {})
             if isinstance(beside, dict):
                 kept["thresholds"] = {**beside, **extra}
@@ -403,4 +256,3 @@ _PARTS: dict[str, type[BaseModel]] = {
     "rules": Rule,
     "budget": Budget,
 }
-PROFILED = frozenset({"data_drift", "prediction_drift", "data_quality"})

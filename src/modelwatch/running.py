@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from modelwatch import signals
 from modelwatch.contract import Contract
+from modelwatch.declared_signals import PROFILED
 from modelwatch.errors import SourceError
 from modelwatch.failures import reason
 from modelwatch.inputs import Inputs, of_segment, read_inputs
-from modelwatch.monitor import PROFILED, Monitor, Segmentation
+from modelwatch.monitor import Monitor, Segmentation
 from modelwatch.results import Measurement, Status
 from modelwatch.schema import absence, blank
 from modelwatch.segments import Segment, profile_segments, segments_of

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelwatch import Contract, comparing, profile, run, signals
+from modelwatch import Contract, comparing, profile, run
 from modelwatch.results import Measurement
+from modelwatch.signals import distributions, evaluating
 
 N = 300
 
@@ -165,7 +166,7 @@ def test_what_nobody_foresaw_is_an_error_of_its_signal_and_logged(
     def broken(*_: Any) -> list[Measurement]:
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setitem(signals._SIGNALS, "fairness", broken)
+    monkeypatch.setitem(evaluating.SIGNALS, "fairness", broken)
     with caplog.at_level(logging.ERROR, logger="modelwatch"):
         rows = found(frame(2))
     row = rows["fair", "selection_rate_gap"]
@@ -183,7 +184,7 @@ def test_one_column_that_fails_leaves_the_others_of_its_signal(monkeypatch: pyte
             raise ZeroDivisionError("by nothing")
         return usual(baseline, production, **options)
 
-    monkeypatch.setattr(signals, "compare", spoilt)
+    monkeypatch.setattr(distributions, "compare", spoilt)
     monitor = {"monitor": "m", "signals": {"quality": {"type": "data_quality", "null_rate": 0.1}}}
     rows = run(monitor, BASELINE, frame(2), contract=CONTRACT)["measurements"]
     assert {row["feature"] for row in rows if row["status"] == "error"} == {"x"}

@@ -25,8 +25,9 @@ from modelwatch import (
     run,
 )
 from modelwatch.attribution import attribution_drift
+from modelwatch.declared_signals import Threshold
 from modelwatch.errors import ContractError, SourceError, UsageError
-from modelwatch.monitor import Monitor, Threshold
+from modelwatch.monitor import Monitor
 from modelwatch.sources.windows import within
 
 GENERATOR = np.random.default_rng(11)

@@ -18,7 +18,7 @@ from modelwatch.metrics import METRICS, Family
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from modelwatch.monitor import Signal
+    from modelwatch.declared_signals import Signal
 
 DRIFT, CLEAR, LARGE_DRIFT = 0.05, 0.04, 0.25
 FDR = 0.001

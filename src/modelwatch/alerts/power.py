@@ -13,9 +13,9 @@ from modelwatch.alerts.changes import CHANGES
 from modelwatch.alerts.evaluation import evaluate
 from modelwatch.alerts.history import History
 from modelwatch.contract import Contract
+from modelwatch.declared_signals import PROFILED
 from modelwatch.errors import UsageError
 from modelwatch.inputs import as_table, roles_of
-from modelwatch.monitor import PROFILED
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
 from modelwatch.running import run

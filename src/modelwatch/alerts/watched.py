@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from modelwatch.alerts.rules import Rule
     from modelwatch.column_contracts import ColumnContract
+    from modelwatch.declared_signals import Signal
     from modelwatch.distributions import Distribution
-    from modelwatch.monitor import Monitor, Signal
+    from modelwatch.monitor import Monitor
     from modelwatch.profiles import Profile
 
 _ROLES = {
