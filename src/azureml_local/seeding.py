@@ -42,7 +42,9 @@ def datastore_container(
     store: ResourceStore, config: InstanceConfig, name: str, workspace: str | None
 ) -> str:
     """Return the container that a datastore stands for; of the workspace that runs jobs, if none is named."""
-    named = (each for each in config.workspace_ids if each.rpartition("/")[2].lower() == (workspace or "").lower())
+    named = (
+        each for each in config.workspace_ids if each.rpartition("/")[2].lower() == (workspace or "").lower()
+    )
     found = store.get(f"{next(named, config.workspace_id)}/datastores/{name}")
     if found is None:
         raise AzureError(400, "UserError", f"The datastore '{name}' was not found.", target="datastore")

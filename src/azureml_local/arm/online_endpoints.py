@@ -46,7 +46,8 @@ class OnlineEndpoints(LongRunningFamily):
             taken = f"{workspace_id}/onlineEndpoints/{call.target.name}"
             if taken.lower() != call.target.id.lower() and self.store.get(taken) is not None:
                 raise bad_request(
-                    f"An endpoint '{call.target.name}' exists in another workspace of this region.", target="name"
+                    f"An endpoint '{call.target.name}' exists in another workspace of this region.",
+                    target="name",
                 )
         if existing is not None:
             for field in ("authMode", "compute"):

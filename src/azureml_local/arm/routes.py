@@ -126,7 +126,7 @@ class ResourceManager:
             root = self._plane.store.require("/".join(found.id.split("/")[:9])).id
             if found.kind in _FIRST_WORKSPACE_ALONE and root.lower() != config.workspace_id.lower():
                 raise bad_request(
-                    f"'{found.kind}' are supported in the workspace '{config.workspace}' of this instance alone."
+                    f"'{found.kind}' are supported in this instance's workspace '{config.workspace}' alone."
                 )
 
     def _operation(self, view: str, operation_id: str, path: str) -> Answer:

@@ -19,7 +19,7 @@ _DATASTORE: Final = re.compile(
 )
 _LONGEST_NAME: Final = 1024
 STORAGE_SUFFIX: Final = "local"
-"""What ends the host name of an account in an address of Azure's form: no real cloud's, so that nobody is asked."""
+"""What ends an account's host name in an address of Azure's form: no real cloud's, so nobody is asked."""
 
 
 def checked_container(name: str) -> str:
@@ -77,5 +77,6 @@ def locate(
     raise AzureError(
         400,
         "InvalidDataUri",
-        f"'{uri}' cannot be read here: expected azureml://datastores/<name>/paths/<path> or {storage_urls[0]}/…",
+        f"'{uri}' cannot be read here: expected azureml://datastores/<name>/paths/<path> "
+        f"or {storage_urls[0]}/…",
     )

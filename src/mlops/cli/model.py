@@ -79,8 +79,10 @@ def register(
     """Register the model of a job whose gate passed; the same job always gives the same version."""
     from mlops.cli import flows
     from mlops.jobs import follow
+    from mlops.promotion.accepting import refuse_own_models
 
     session = Session.open(environment, as_json=as_json)
+    refuse_own_models(session.settings, usecase)
     run = follow(session.client, job, progress=session.output.progress)
     version = flows.register(session, session.usecase(usecase), flows.evaluated(session, run))
     session.output.result(
