@@ -27,8 +27,9 @@ def promote(
         str, typer.Option("--from", help="The environment whose model it is.", metavar="ENV")
     ] = "dev",
     target: Annotated[
-        str, typer.Option("--to", help="The environment that follows in the chain.", metavar="ENV")
-    ] = "staging",
+        str | None,
+        typer.Option("--to", help="The environment that follows in the chain, which it is by default."),
+    ] = None,
     usecase: UseCaseOption = "classical",
     version: Annotated[str | None, typer.Option(help="Model version; the champion by default.")] = None,
     request: Annotated[
@@ -45,6 +46,7 @@ def promote(
     from mlops.promotion.promoting import require_next
 
     session = Session.open(source, as_json=as_json)
+    target = target or session.settings.promotion.after(source) or source
     require_next(session.settings.promotion, source, target)
     name = session.usecase(usecase).name
     done = carry_out(
@@ -54,7 +56,7 @@ def promote(
         session.releases,
         usecase=name,
         target=target,
-        version=version,
+        version=version or None,  # a form of GitHub's sends an empty field as an empty text
         by=_who(),
         at=datetime.now(UTC).replace(microsecond=0),
         request=request,
