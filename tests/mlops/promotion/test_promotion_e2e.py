@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,11 +24,13 @@ from mlops.cli.application import run
 from mlops.cli.context import Session
 from mlops.cli.local import instance_at, instance_config
 from mlops.cli.output import Output as Printer
-from mlops.client import Home, connect
+from mlops.client import Home, connect, connect_registry
+from mlops.errors import RegistryError
 from mlops.gate.step import run as judge
 from mlops.jobs import follow, submit
 from mlops.model_version import ModelVersion
 from mlops.promotion.files import Releases
+from mlops.promotion.shared import SharedModels
 from mlops.registry import Lineage, ModelRegistry
 from mlops.settings import ROOT, Environment, load
 from pipelines.environments import training_environment
@@ -178,82 +181,64 @@ def _trained(world: World, outputs: Path) -> ModelVersion:
     return registry.set_champion(MODEL, registry.register(MODEL, candidate, made_from).version)
 
 
-def test_one_digest_goes_from_dev_to_staging_to_prod(world: World) -> None:
-    refused = world.promote("staging", "prod", code=2)
-    assert "no champion" in refused["what"]
-    refused = world.deploy("staging", code=2)
-    assert "never promoted" in refused["what"]
-
-    done = world.promote("dev", "staging", "--request", "12")
-    release = done["release"]
-    champion = world.registry("dev").champion(MODEL)
-    assert champion is not None
-    assert (done["shared"], done["changed"]) == (True, True)
-    assert release["digest"] == champion.digest
-    assert release["promoted"]["version"] == "1"
-    assert release["lineage"]["training_job"] == champion.training_job
-    assert release["gate"]["checks"] > 1
-    assert world.shared() == [release["version"]]
-
-    text = world.releases.path("staging").read_text()
-    again = world.promote("dev", "staging")
-    assert (again["shared"], again["changed"]) == (False, False)
-    assert world.releases.path("staging").read_text() == text
-    assert world.shared() == [release["version"]]
-
-    # Staging is next, and prod has to wait for it.
-    refused = world.promote("staging", "prod", code=2)
-    assert "no champion" in refused["what"]
-
-    done = world.deploy("staging")
-    assert (done["status"], done["model"]["tags"]["digest"]) == ("completed", release["digest"])
-    tags = world.registry("staging").champion(MODEL).tags  # type: ignore[union-attr]
-    assert tags["training_data"] == "rows:1"
-    assert tags["release"] == release["version"]
-    assert tags["training_job"] == champion.training_job
-    assert world.deploy("staging")["status"] == "unchanged"
-    assert [version.version for version in world.registry("staging").versions(MODEL)] == ["1"]
-
+def test_one_digest_goes_from_dev_to_staging_to_prod(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing_goes_past_its_turn(world)
+    release = promoted_once(world, monkeypatch)
+    deployed_once(world, monkeypatch, release)
     prod = world.promote("staging", "prod")["release"]
     assert (prod["digest"], prod["version"]) == (release["digest"], release["version"])
     assert (prod["promoted"]["environment"], prod["promoted"]["request"]) == ("staging", 12)
     assert world.shared() == [release["version"]]
-
-    # Somebody changes the registry's copy: nothing of it gets into prod's workspace.
-    where = str(world.session("dev").shared.client().models.get(MODEL, version=release["version"]).path)
-    (stored,) = world.blobs(where.split("/")[3])
-    good = stored.read_bytes()
-    stored.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    refused = world.deploy("prod", code=2)
-    assert "not those that were judged" in refused["what"]
-    assert refused["expected"] == release["digest"]
-    assert world.endpoints("prod") == []
-    assert world.registry("prod").versions(MODEL) == ()
-    assert "not those that were judged" in world.promote("staging", "prod", code=2)["what"]
-
-    # Somebody changes staging's own copy, which serves: it is not deployed again.
-    kept = world.registry("staging").get(MODEL, "1").path.partition("/paths/")[2]
-    (serving,) = world.blobs(kept)
-    serving.write_bytes(b"other")
-    assert "not those that were judged" in world.deploy("staging", code=2)["what"]
+    changed_files_are_refused(world, release)
 
 
-def test_a_promotion_that_was_killed_is_finished_by_the_next_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def nothing_goes_past_its_turn(world: World) -> None:
+    assert "no champion" in world.promote("staging", "prod", code=2)["what"]
+    assert "never promoted" in world.deploy("staging", code=2)["what"]
+    project = load("dev").project.model_copy(update={"name": "other"})
+    elsewhere = embedded("dev").model_copy(update={"project": project})
+    missing = SharedModels("mlr-other", partial(connect_registry, elsewhere, world.home))
+    with pytest.raises(RegistryError, match="mlr-other is not there"):
+        missing.client()
+
+
+def promoted_once(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Promote, killed between sharing and writing, then finished, then repeated; return the release."""
+
     def dying(*_: Any) -> str:
         raise KilledError
 
-    before = world.releases.path("staging").read_text()
+    path = world.releases.path("staging")
+    before = path.read_text()
     with monkeypatch.context() as patch:
         patch.setattr(Releases, "write", dying)
         with pytest.raises(KilledError):
             run(["promote", "--json"])
-    assert world.releases.path("staging").read_text() == before
+    assert path.read_text() == before
     assert len(world.shared()) == 1
-    done = world.promote("dev", "staging")
-    assert (done["shared"], done["changed"]) == (False, True)
 
+    done = world.promote("dev", "staging", "--request", "12")
+    release: dict[str, Any] = done["release"]
+    champion = world.registry("dev").champion(MODEL)
+    assert champion is not None
+    assert (done["shared"], done["changed"]) == (False, True)
+    assert release["digest"] == champion.digest
+    assert release["promoted"]["version"] == "1"
+    assert release["lineage"]["training_job"] == champion.training_job
+    assert release["gate"]["checks"] > 1
+
+    text = path.read_text()
+    again = world.promote("dev", "staging")
+    assert (again["shared"], again["changed"]) == (False, False)
+    assert path.read_text() == text
+    assert world.shared() == [release["version"]]
+    # Staging does not serve it yet, so prod has to wait.
+    assert "no champion" in world.promote("staging", "prod", code=2)["what"]
+    return release
+
+
+def deployed_once(world: World, monkeypatch: pytest.MonkeyPatch, release: dict[str, Any]) -> None:
+    """Deploy, with the control plane killed right after the registration, then finished, then repeated."""
     adopt = ModelRegistry.adopt
 
     def killed(registry: ModelRegistry, *arguments: Any, **options: Any) -> ModelVersion:
@@ -266,7 +251,32 @@ def test_a_promotion_that_was_killed_is_finished_by_the_next_one(
         assert "does not answer" in world.deploy("staging", code=2)["what"]
     world.up()
     assert world.endpoints("staging") == []
-    assert world.deploy("staging")["status"] == "completed"
-    assert [(one.version, one.role) for one in world.registry("staging").versions(MODEL)] == [
-        ("1", "champion")
-    ]
+    done = world.deploy("staging")
+    assert (done["status"], done["model"]["tags"]["digest"]) == ("completed", release["digest"])
+    assert world.deploy("staging")["status"] == "unchanged"
+    (version,) = world.registry("staging").versions(MODEL)
+    assert (version.version, version.role) == ("1", "champion")
+    wanted = {
+        "training_data": "rows:1",
+        "training_job": release["lineage"]["training_job"],
+        "release": release["version"],
+    }
+    assert version.tags.items() >= wanted.items()
+
+
+def changed_files_are_refused(world: World, release: dict[str, Any]) -> None:
+    # Somebody changes the registry's copy: nothing of it gets into prod's workspace.
+    client = world.session("dev").shared.client()
+    (stored,) = world.blobs(str(client.models.get(MODEL, version=release["version"]).path).split("/")[3])
+    good = stored.read_bytes()
+    stored.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    refused = world.deploy("prod", code=2)
+    assert "not those that were judged" in refused["what"]
+    assert refused["expected"] == release["digest"]
+    assert world.endpoints("prod") == []
+    assert world.registry("prod").versions(MODEL) == ()
+    assert "not those that were judged" in world.promote("staging", "prod", code=2)["what"]
+    # Somebody changes staging's own copy, which serves: it is not deployed again.
+    (serving,) = world.blobs(world.registry("staging").get(MODEL, "1").path.partition("/paths/")[2])
+    serving.write_bytes(b"other")
+    assert "not those that were judged" in world.deploy("staging", code=2)["what"]
