@@ -182,7 +182,7 @@ def test_sharing_copies_a_model_into_the_registry(
     assert copy != original
     registry_client.models.download("shared", version="7", download_path=tmp_path)
     (folder,) = (tmp_path / "shared").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in model_folder.iterdir())
+    assert {path.name for path in folder.iterdir()} == {path.name for path in model_folder.iterdir()}
     assert (folder / "weights.bin").read_bytes() == bytes(range(256))
     with pytest.raises(Exception, match="already exists in registry"):
         client.models.share(

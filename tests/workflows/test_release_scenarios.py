@@ -115,6 +115,16 @@ def test_promotion_shares_as_one_job_and_asks_as_another(bench: Bench) -> None:
     assert bench.api.pulls == {}
 
 
+def test_promotion_where_workflows_may_open_no_pull_request_says_what_to_allow(bench: Bench) -> None:
+    bench.answer(promotes())
+    bench.api.may_request = False
+    run = bench.run("promote", "workflow_dispatch", inputs={"usecase": "classical", "environment": "dev"})
+    assert run.job("pull-request").result == "failure"
+    said = run.job("pull-request").step("mlops ci release-request").output
+    assert "allow GitHub Actions to create pull requests" in said
+    assert "promote/staging-classical" in bench.api.branches
+
+
 def test_promotion_that_is_refused_opens_nothing(bench: Bench) -> None:
     bench.answer(command("promote", exit=2))
     inputs = {"usecase": "classical", "environment": "staging"}

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from mlops.delivery.releases import ReleaseChange, to_markdown
+from mlops.errors import ControlPlaneError
 from mlops.promotion.files import FOLDER
 from mlops.promotion.release import ReleaseFile
+from mlops.rest import RefusedError
 
 if TYPE_CHECKING:
     from mlops.github import GitHub
@@ -87,7 +89,18 @@ def request_release(
     if opened is not None:
         github.send("PATCH", f"{pulls}/{opened['number']}", body=body)
         return Requested("updated", int(opened["number"]), str(opened.get("html_url", "")))
-    made = github.send("POST", pulls, body={**body, "head": name, "base": branch})
+    try:
+        made = github.send("POST", pulls, body={**body, "head": name, "base": branch})
+    except RefusedError as refusal:
+        if refusal.status != 403:
+            raise
+        raise ControlPlaneError(
+            f"The branch {name} is there, and workflows may open no pull request in this repository.",
+            where=refusal.where,
+            got=refusal.got,
+            next_step="Settings, Actions, General: allow GitHub Actions to create pull requests; "
+            "or open it by hand",
+        ) from None
     return Requested("created", int(made["number"]), str(made.get("html_url", "")))
 
 

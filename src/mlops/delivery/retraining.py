@@ -28,7 +28,7 @@ __all__ = ["LABEL", "Decision", "Request", "ask", "close", "fulfil", "read_reque
 LABEL: Final = "retraining-request"
 _LARGEST_PAYLOAD: Final = 10_000
 _WHAT_NEXT: Final = (
-    "The retraining workflow reports here, and closes this when a new model serves. "
+    "The retraining workflow reports here; this is closed when a new model serves in this environment. "
     "While this is open, nothing else is asked for."
 )
 

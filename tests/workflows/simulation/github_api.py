@@ -30,6 +30,8 @@ class GitHubApi:
         The rights of each token, as in `permissions:`.
     branches, pulls
         The files of each branch that is not only the commit of its base, and the pull requests.
+    may_request
+        Whether the repository lets workflows open pull requests.
     refuse
         Answers to give before any other: status, and headers.
     """
@@ -39,6 +41,7 @@ class GitHubApi:
     issues: dict[int, dict[str, Any]] = field(default_factory=dict)
     branches: dict[str, dict[str, str]] = field(default_factory=lambda: {"main": {}})
     pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
+    may_request: bool = True
     requests: list[tuple[str, str]] = field(default_factory=list)
     refuse: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     url: str = ""
@@ -104,7 +107,7 @@ class GitHubApi:
         if parts[0] in {"git", "contents"}:
             return rights.get("contents") == "write"
         if parts[0] == "pulls":
-            return rights.get("pull-requests") == "write"
+            return rights.get("pull-requests") == "write" and self.may_request
         about_pull_request = (parts[1:2] == ["comments"] or parts[2:3] == ["comments"]) and (
             rights.get("pull-requests") == "write"
         )
