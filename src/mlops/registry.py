@@ -77,7 +77,7 @@ class ModelRegistry:
         return self._claim(name, candidate.path, tags, lambda version: version.training_job == candidate.job)
 
     def adopt(self, name: str, path: str, lineage: Lineage, *, job: str, release: str) -> ModelVersion:
-        """Register files that were promoted here; the same digest always yields the same version.
+        """Register files that were promoted here; a digest has one version that is not archived.
 
         Parameters
         ----------
@@ -89,14 +89,17 @@ class ModelRegistry:
             The training job, in the environment that trained.
         release
             The version that the shared registry holds the files under.
-
-        Raises
-        ------
-        RegistryError
-            The version with this digest has been archived.
         """
         tags = {**lineage.tags(), RoleTag.JOB: job, RoleTag.RELEASE: release, "gate": "pass"}
-        return self._claim(name, path, tags, lambda version: version.digest == lineage.digest)
+        # An archived one was taken out of service, for files that were changed say: its successor is another.
+        every, active = self._list(name, "All"), {each.version for each in self.versions(name)}
+        archived = {each.version for each in every} - active
+        return self._claim(
+            name,
+            path,
+            tags,
+            lambda version: version.digest == lineage.digest and version.version not in archived,
+        )
 
     def _claim(
         self, name: str, path: str, tags: Mapping[str, str], is_it: Callable[[ModelVersion], bool]

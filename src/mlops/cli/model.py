@@ -95,6 +95,11 @@ def register(
 def _show(session: Session, trained: Trained, usecase: str, environment: str) -> None:
     options = f"--job {trained.run.name} --usecase {usecase} --env {environment}"
     session.output.result(trained.to_dict(), gate_table(trained.gate))
+    if trained.passed and session.settings.accepts_releases:
+        session.output.progress(
+            f"the gate passes it, and {environment} deploys what was promoted to it alone"
+        )
+        return
     if trained.passed:
         session.output.progress(f"the gate passes it\nnext: mlops register {options}")
         return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlops.scoring import Exchange
     from mlops.usecase import UseCase
 
-__all__ = ["deploy", "replay", "rollout_progress"]
+__all__ = ["deploy", "replay", "rollout_progress", "to_deploy"]
 
 REPLAY_ROWS = 1
 """Rows a request when a stream is replayed: what one user sends."""
@@ -64,7 +64,7 @@ def deploy(
     from pipelines.environments import serving_environment
 
     name = session.settings.names.model(usecase.name)
-    chosen = _to_deploy(session, usecase, version)
+    chosen = to_deploy(session, usecase, version)
     registry, reference = ModelRegistry(session.client), chosen.reference
     shift = chosen.expected_shift(registry.champion(name))
     ensure_environment(session.client, serving_environment(session.settings))
@@ -85,7 +85,7 @@ def deploy(
     return chosen, result
 
 
-def _to_deploy(session: Session, usecase: UseCase, version: str | None) -> ModelVersion:
+def to_deploy(session: Session, usecase: UseCase, version: str | None) -> ModelVersion:
     """Return the version that a deployment is about: the release's where there are releases."""
     from mlops.promotion.accepting import accept, refuse_own_models, released
     from mlops.registry import ModelRegistry

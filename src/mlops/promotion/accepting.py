@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from mlops.digest import verify
@@ -79,8 +80,8 @@ def accept(
 ) -> ModelVersion:
     """Return the workspace's version of a release, registered if need be, with its files verified.
 
-    What serves is the workspace's own copy, so that is what is read back and compared, each time: an
-    upload is skipped where the SDK finds its files to be there already, and storage can be written to.
+    What serves is the workspace's own copy, so that is what is read back and compared, each time: its
+    storage can be written to.
 
     Parameters
     ----------
@@ -100,9 +101,11 @@ def accept(
     if known is None:
         with shared.fetched(release) as folder:
             progress(f"{release.reference}: the files are those that were judged")
+            # A name of its own: what the SDK finds uploaded already, changed or not, it does not upload.
+            fresh = folder.rename(folder.with_name(f"model-{secrets.token_hex(4)}"))
             known = registry.adopt(
                 release.model,
-                str(folder),
+                str(fresh),
                 _lineage(registry, release, usecase),
                 job=release.lineage.training_job,
                 release=release.version,

@@ -24,6 +24,7 @@ from mlops.cli.application import run
 from mlops.cli.context import Session
 from mlops.cli.local import instance_at, instance_config
 from mlops.cli.output import Output as Printer
+from mlops.cli.rolling_out import to_deploy
 from mlops.client import Home, connect, connect_registry
 from mlops.errors import RegistryError
 from mlops.gate.step import run as judge
@@ -33,6 +34,7 @@ from mlops.promotion.files import Releases
 from mlops.promotion.shared import SharedModels
 from mlops.registry import Lineage, ModelRegistry
 from mlops.settings import ROOT, Environment, load
+from mlops.usecase import load_usecase
 from pipelines.environments import training_environment
 from usecases.classical import evaluate, prepare, sample, train, validate
 from usecases.declaration import Declaration
@@ -280,3 +282,8 @@ def changed_files_are_refused(world: World, release: dict[str, Any]) -> None:
     (serving,) = world.blobs(world.registry("staging").get(MODEL, "1").path.partition("/paths/")[2])
     serving.write_bytes(b"other")
     assert "not those that were judged" in world.deploy("staging", code=2)["what"]
+    # As that error says: archived, and registered anew from the registry's copy, once that is right again.
+    stored.write_bytes(good)
+    world.client("staging").models.archive(MODEL, version="1")
+    again = to_deploy(world.session("staging"), load_usecase("classical", ROOT), None)
+    assert (again.version, again.digest) == ("2", release["digest"])
