@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Storage account names: 3-24 lower-case letters and digits.
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_FURTHER = re.compile(r"[\w.()-]+/[A-Za-z0-9][\w-]{2,32}")
 
 
 class ConfigError(ValueError):
@@ -72,6 +73,8 @@ class InstanceConfig:
     blob_quota_bytes: int | None = None
     job_slots: int = 2
     faults: Sequence[Mapping[str, Any]] = ()  # rules of azureml_local.faults that hold from the start
+    # More workspaces, `<resource group>/<workspace>`: for assets and online endpoints, not for jobs.
+    further_workspaces: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.account:
@@ -84,16 +87,24 @@ class InstanceConfig:
             )
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port: got {self.port}, expected 0 (any free port) to 65535")
+        for name in self.further_workspaces:
+            if not _FURTHER.fullmatch(name):
+                raise ConfigError(
+                    f"further_workspaces: got {name!r}, expected '<resource group>/<workspace>'"
+                )
         if self.job_slots < 1:
             raise ConfigError(f"job_slots: got {self.job_slots}, expected at least 1")
 
     @property
     def workspace_id(self) -> str:
         """ARM id of the workspace."""
-        return (
-            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
-            f"/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}"
-        )
+        return self._workspace_id(self.resource_group, self.workspace)
+
+    @property
+    def workspace_ids(self) -> tuple[str, ...]:
+        """ARM ids of all workspaces, the one that runs jobs first."""
+        further = (name.split("/") for name in self.further_workspaces)
+        return (self.workspace_id, *(self._workspace_id(group, name) for group, name in further))
 
     @property
     def registry_id(self) -> str:
@@ -101,6 +112,12 @@ class InstanceConfig:
         return (
             f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.MachineLearningServices/registries/{self.registry}"
+        )
+
+    def _workspace_id(self, group: str, name: str) -> str:
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{name}"
         )
 
     def to_json(self) -> str:
@@ -127,7 +144,8 @@ class InstanceConfig:
             known = ", ".join(cls.__dataclass_fields__)
             raise ConfigError(f"unknown keys {', '.join(unknown)}; known are {known}")
         raw["home"] = home
-        raw["faults"] = tuple(raw.get("faults", ()))
+        for key in ("faults", "further_workspaces"):
+            raw[key] = tuple(raw.get(key, ()))
         try:
             if "computes" in raw:
                 raw["computes"] = {name: Compute(**value) for name, value in raw["computes"].items()}

@@ -112,7 +112,7 @@ class RunHistory:
             output = (self._job(request, job_name).properties.get("outputs") or {}).get(output_name)
             if output:
                 values[asset_id] = shape(
-                    output | {"uri": long_datastore_uri(output["uri"], self._plane.config)}
+                    output | {"uri": long_datastore_uri(output["uri"], self._plane.config.workspace_id)}
                 )
         return values
 

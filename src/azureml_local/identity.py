@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 from aiohttp import web
 
+from azureml_local.blobs.addresses import STORAGE_SUFFIX
 from azureml_local.errors import AzureError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Identity:
             "portal": base,
             "resourceManager": base,
             "authentication": {"loginEndpoint": base, "audiences": [base], "tenant": self.tenant_id},
-            "suffixes": {"storage": "local"},
+            "suffixes": {"storage": STORAGE_SUFFIX},
         }
         return web.json_response([cloud])
 

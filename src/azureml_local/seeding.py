@@ -23,19 +23,8 @@ def seed(plane: ControlPlane) -> None:
     """Create what is missing; safe to repeat."""
     config, store = plane.config, plane.store
     with store.transaction():
-        if store.get(config.workspace_id) is None:
-            store.put(config.workspace_id, _workspace(plane))
-        workspace = store.require(config.workspace_id)
-        containers = {
-            # The names under which a new workspace finds its two default datastores on Azure.
-            DEFAULT_DATASTORE: f"azureml-blobstore-{workspace.properties['workspaceId']}",
-            ARTIFACT_DATASTORE: "azureml",
-        }
-        for name, container in containers.items():
-            plane.blobs.create_container(container)
-            identifier = f"{config.workspace_id}/datastores/{name}"
-            if store.get(identifier) is None:
-                store.put(identifier, _datastore(plane, container, is_default=name == DEFAULT_DATASTORE))
+        for workspace_id in config.workspace_ids:
+            _seed_workspace(plane, workspace_id)
         for name, compute in config.computes.items():
             store.put(f"{config.workspace_id}/computes/{name}", _compute(config, compute))
         if store.get(config.registry_id) is None:
@@ -49,18 +38,42 @@ def seed(plane: ControlPlane) -> None:
             store.put(config.registry_id, body)
 
 
-def datastore_container(store: ResourceStore, config: InstanceConfig, name: str) -> str:
-    """Return the container that a datastore of the workspace stands for."""
-    found = store.get(f"{config.workspace_id}/datastores/{name}")
+def datastore_container(
+    store: ResourceStore, config: InstanceConfig, name: str, workspace: str | None
+) -> str:
+    """Return the container that a datastore stands for; of the workspace that runs jobs, if none is named."""
+    named = (
+        each for each in config.workspace_ids if each.rpartition("/")[2].lower() == (workspace or "").lower()
+    )
+    found = store.get(f"{next(named, config.workspace_id)}/datastores/{name}")
     if found is None:
         raise AzureError(400, "UserError", f"The datastore '{name}' was not found.", target="datastore")
     container: str = found.properties["containerName"]
     return container
 
 
-def _workspace(plane: ControlPlane) -> dict[str, Any]:
+def _seed_workspace(plane: ControlPlane, workspace_id: str) -> None:
+    store = plane.store
+    if store.get(workspace_id) is None:
+        store.put(workspace_id, _workspace(plane, workspace_id))
+    guid = store.require(workspace_id).properties["workspaceId"]
+    first = workspace_id == plane.config.workspace_id
+    containers = {
+        # The names under which a new workspace finds its two default datastores on Azure.
+        DEFAULT_DATASTORE: f"azureml-blobstore-{guid}",
+        # One account stands for all workspaces' own, so only the first has the plain name.
+        ARTIFACT_DATASTORE: "azureml" if first else f"azureml-{guid}",
+    }
+    for name, container in containers.items():
+        plane.blobs.create_container(container)
+        identifier = f"{workspace_id}/datastores/{name}"
+        if store.get(identifier) is None:
+            store.put(identifier, _datastore(plane, container, is_default=name == DEFAULT_DATASTORE))
+
+
+def _workspace(plane: ControlPlane, workspace_id: str) -> dict[str, Any]:
     config, base = plane.config, plane.base_url
-    group = f"/subscriptions/{config.subscription_id}/resourceGroups/{config.resource_group}/providers"
+    group = f"{workspace_id.partition('/providers/')[0]}/providers"
     identity = {
         "type": "SystemAssigned",
         "principalId": plane.identity.secret.client_id,
@@ -75,15 +88,15 @@ def _workspace(plane: ControlPlane) -> dict[str, Any]:
         "properties": {
             "workspaceId": str(uuid.uuid4()),
             "tenantId": config.tenant_id,
-            "friendlyName": config.workspace,
+            "friendlyName": workspace_id.rpartition("/")[2],
             "description": "",
             "storageAccount": storage_account_id(plane),
             "keyVault": f"{group}/Microsoft.KeyVault/vaults/local",
             "applicationInsights": f"{group}/Microsoft.Insights/components/local",
             "hbiWorkspace": False,
             "publicNetworkAccess": "Disabled",
-            "discoveryUrl": f"{base}/discovery{config.workspace_id}",
-            "mlFlowTrackingUri": f"azureml://{base.removeprefix('https://')}/mlflow/v1.0{config.workspace_id}",
+            "discoveryUrl": f"{base}/discovery{workspace_id}",
+            "mlFlowTrackingUri": f"azureml://{base.removeprefix('https://')}/mlflow/v1.0{workspace_id}",
             "provisioningState": "Succeeded",
         },
     }

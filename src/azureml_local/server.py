@@ -160,7 +160,9 @@ def _build(config: InstanceConfig, base_url: str) -> ControlPlane:
         key=secret.account_key,
         base_url=base_url,
         quota_bytes=config.blob_quota_bytes,
-        datastore_container=lambda name: seeding.datastore_container(store, config, name),
+        datastore_container=lambda name, workspace: seeding.datastore_container(
+            store, config, name, workspace
+        ),
     )
     faults = Faults()
     for rule in config.faults:

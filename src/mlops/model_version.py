@@ -25,6 +25,8 @@ class RoleTag:
     JOB: Final = "training_job"
     COMPARED: Final = "compared_with"
     SHIFT: Final = "expected_shift"
+    DIGEST: Final = "digest"
+    RELEASE: Final = "release"
 
 
 def version_key(version: str) -> tuple[int, int, tuple[tuple[int, int, str], ...], str]:
@@ -61,6 +63,8 @@ class Lineage:
     compared_with, expected_shift
         The champion that the evaluation compared it with, and how far its mean prediction on the held-out
         rows was from the champion's; None for the first model.
+    digest
+        Of the model's files that the gate judged, as :mod:`mlops.digest` writes it; None if unknown.
     """
 
     usecase: str
@@ -69,6 +73,7 @@ class Lineage:
     code: str
     compared_with: str | None = None
     expected_shift: float | None = None
+    digest: str | None = None
 
     def tags(self) -> dict[str, str]:
         """Return the lineage as tags."""
@@ -80,7 +85,7 @@ class Lineage:
         }
         if self.compared_with is not None and self.expected_shift is not None:
             tags |= {RoleTag.COMPARED: self.compared_with, RoleTag.SHIFT: f"{self.expected_shift:.6g}"}
-        return tags
+        return tags if self.digest is None else {**tags, RoleTag.DIGEST: self.digest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,11 @@ class ModelVersion:
     def training_job(self) -> str | None:
         """Name of the job whose output this is."""
         return self.tags.get(RoleTag.JOB)
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of the files that the gate judged; None for a version from before it was kept."""
+        return self.tags.get(RoleTag.DIGEST)
 
     def expected_shift(self, champion: ModelVersion | None) -> float:
         """Return how far the mean prediction moves when this version takes over from `champion`.

@@ -73,14 +73,46 @@ class ModelRegistry:
             was registered as has been archived.
         """
         candidate.require_admissible()
+        tags = {**lineage.tags(), RoleTag.JOB: candidate.job, "gate": "pass"}
+        return self._claim(name, candidate.path, tags, lambda version: version.training_job == candidate.job)
+
+    def adopt(self, name: str, path: str, lineage: Lineage, *, job: str, release: str) -> ModelVersion:
+        """Register files that were promoted here; a digest has one version that is not archived.
+
+        Parameters
+        ----------
+        path
+            Folder with the files, verified by the caller.
+        lineage
+            With the digest.
+        job
+            The training job, in the environment that trained.
+        release
+            The version that the shared registry holds the files under.
+        """
+        tags = {**lineage.tags(), RoleTag.JOB: job, RoleTag.RELEASE: release, "gate": "pass"}
+        # An archived one was taken out of service, for files that were changed say: its successor is another.
+        every, active = self._list(name, "All"), {each.version for each in self.versions(name)}
+        archived = {each.version for each in every} - active
+        return self._claim(
+            name,
+            path,
+            tags,
+            lambda version: version.digest == lineage.digest and version.version not in archived,
+        )
+
+    def _claim(
+        self, name: str, path: str, tags: Mapping[str, str], is_it: Callable[[ModelVersion], bool]
+    ) -> ModelVersion:
+        """Return the version that is it already, or write one under the next free number."""
         for _ in range(_ATTEMPTS):
             every = self._list(name, "All")
-            known = next((version for version in every if version.training_job == candidate.job), None)
+            known = next(filter(is_it, every), None)
             if known is not None:
                 return self._known(known)
             number = max((int(v.version) for v in every if v.version.isdecimal()), default=0) + 1
-            written = self._write_new(name, str(number), candidate, lineage)
-            if written is not None:
+            written = self._write_new(name, str(number), path, tags)
+            if written is not None and is_it(written):
                 return written
         raise RegistryError(
             f"No free version of {name} could be claimed: others keep registering at the same time.",
@@ -175,9 +207,7 @@ class ModelRegistry:
             next_step=f"train again, or: az ml model restore -n {version.name} -v {version.version}",
         )
 
-    def _write_new(
-        self, name: str, version: str, candidate: Candidate, lineage: Lineage
-    ) -> ModelVersion | None:
+    def _write_new(self, name: str, version: str, path: str, tags: Mapping[str, str]) -> ModelVersion | None:
         """Write a version, or return None when another writer took its number first."""
         from azure.ai.ml.entities import Model  # noqa: PLC0415 - seconds of import that reading does not need
         from azure.ai.ml.exceptions import AssetPathException  # noqa: PLC0415
@@ -187,16 +217,15 @@ class ModelRegistry:
             name=name,
             version=version,
             type="mlflow_model",
-            path=candidate.path,
-            description=f"Output of job {candidate.job}",
-            tags={**lineage.tags(), RoleTag.JOB: candidate.job, "gate": "pass"},
+            path=path,
+            description=f"Output of job {tags[RoleTag.JOB]}",
+            tags=dict(tags),
         )
         try:
             self._models.create_or_update(model)
         except (ResourceExistsError, AssetPathException):
             return None  # a version's path is immutable, so the number belongs to another job
-        written = self.get(name, version)
-        return written if written.training_job == candidate.job else None
+        return self.get(name, version)
 
     def _list(self, name: str, view: str) -> tuple[ModelVersion, ...]:
         from azure.core.exceptions import ResourceNotFoundError  # noqa: PLC0415 - see _write_new

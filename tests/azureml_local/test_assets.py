@@ -165,7 +165,7 @@ def test_what_get_returned_can_be_put_back(server: RunningServer) -> None:
 
 
 def test_sharing_copies_a_model_into_the_registry(
-    server: RunningServer, client: Any, registry_client: Any, model_folder: Path
+    server: RunningServer, client: Any, registry_client: Any, model_folder: Path, tmp_path: Path
 ) -> None:
     client.models.create_or_update(
         Model(name="shared", path=model_folder, type="mlflow_model", tags={"a": "1"})
@@ -180,6 +180,10 @@ def test_sharing_copies_a_model_into_the_registry(
     assert (copy / "weights.bin").read_bytes() == bytes(range(256))
     original = server.plane.blobs.resolve(client.models.get("shared", "1").path)
     assert copy != original
+    registry_client.models.download("shared", version="7", download_path=tmp_path)
+    (folder,) = (tmp_path / "shared").iterdir()
+    assert {path.name for path in folder.iterdir()} == {path.name for path in model_folder.iterdir()}
+    assert (folder / "weights.bin").read_bytes() == bytes(range(256))
     with pytest.raises(Exception, match="already exists in registry"):
         client.models.share(
             "shared",

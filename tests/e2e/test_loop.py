@@ -30,6 +30,8 @@ def champion(mlops: Any) -> str:
     job = str(json.loads(mlops("train", "--json").stdout)["job"])
     version = json.loads(mlops("register", "--job", job, "--json").stdout)
     assert (version["version"], version["tags"]["role"]) == ("1", "challenger")
+    # By the files that the gate judged: what a promotion goes by.
+    assert version["tags"]["digest"].startswith("sha256:")
     assert json.loads(mlops("deploy", "--json").stdout)["status"] == "completed"
     return job
 

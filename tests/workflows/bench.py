@@ -54,6 +54,7 @@ def make_repository(folder: Path) -> Path:
     (folder / "environments").mkdir()
     for path in (ROOT / "environments").glob("*.yaml"):
         shutil.copy(path, folder / "environments")
+    shutil.copytree(ROOT / "environments" / "releases", folder / "environments" / "releases")
     usecase = folder / "pipelines" / "classical"
     usecase.mkdir(parents=True)
     shutil.copy(ROOT / "pipelines/classical/usecase.yaml", usecase)
@@ -194,7 +195,8 @@ class Bench:
 
     def push(self, workflow: str = "infra-deploy", **options: Any) -> WorkflowRun:
         """Run a workflow for a push to main."""
-        return self.run(workflow, "push", payload={"before": self.base}, **options)
+        files = _git(self.machine.workspace, "diff", "--name-only", self.base, self.head).splitlines()
+        return self.run(workflow, "push", payload={"before": self.base}, files=files, **options)
 
     def called(self, beginning: str) -> list[str]:
         """Return the commands of the last run that begin so."""

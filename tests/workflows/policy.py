@@ -92,10 +92,12 @@ def _signing_in(job: dict[str, Any], permissions: dict[str, str]) -> Iterator[st
     scripts = " ".join(str(step.get("run", "")) for step in job["steps"])
     if "mlops ci plan" in scripts and not environment.endswith("-plan"):
         yield "previews as an identity that may deploy"
+    if "contents" in {scope for scope, level in permissions.items() if level == "write"} and environment:
+        yield "writes to the repository as an identity of Azure: two jobs, or one that is taken over has both"
     if _DEPLOYS.search(scripts):
         concurrency = job.get("concurrency") or {}
-        if concurrency.get("cancel-in-progress") is not False or "inputs." not in str(
-            concurrency.get("group")
+        if concurrency.get("cancel-in-progress") is not False or not re.search(
+            r"(inputs|matrix)\.", str(concurrency.get("group"))
         ):
             yield "deploys without waiting for its like, or can be cancelled"
 
@@ -199,7 +201,13 @@ def _owners(folder: Path) -> Iterator[str]:
         for line in (folder / "CODEOWNERS").read_text(encoding="utf-8").splitlines()
         if line and not line.startswith("#") and len(line.split()) > 1
     }
-    for path in ("/.github/", "/infra/", "/environments/prod.yaml", "/environments/access.yaml"):
+    for path in (
+        "/.github/",
+        "/infra/",
+        "/environments/prod.yaml",
+        "/environments/access.yaml",
+        "/environments/releases/",
+    ):
         if path not in owned:
             yield f"nobody owns {path}"
 

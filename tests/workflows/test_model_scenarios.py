@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workflows.bench import PASSED, REFUSED
+from tests.workflows.answers import VERSION, alert, alerts, command, promotes, trains
+from tests.workflows.bench import REFUSED
 from tests.workflows.simulation.scenario import RefusedError
 
 if TYPE_CHECKING:
@@ -15,44 +15,6 @@ if TYPE_CHECKING:
 
 MODEL = "src/usecases/classical/model.py"
 HOURLY = {"schedule": "17 * * * *"}
-
-
-def command(*arguments: str, **answer: Any) -> dict[str, Any]:
-    return {"arguments": list(arguments), **answer}
-
-
-def trains(verdict: str = PASSED) -> list[dict[str, Any]]:
-    """Answer what takes minutes or a cloud; the gate's verdict is what a real training run printed."""
-    refused = verdict is REFUSED
-    return [
-        command("local", "up"),
-        command("ci", "champion"),
-        command("train", stdout=verdict, exit=1 if refused else 0),
-        command("evaluate", stdout=verdict, exit=1 if refused else 0),
-        command("register", stdout="{}"),
-        command("deploy", stdout="{}"),
-        command("rollback", stdout="{}"),
-    ]
-
-
-def alert(**fields: Any) -> dict[str, Any]:
-    return {
-        "fingerprint": "f",
-        "monitor": "doctor-visits",
-        "rule": "calibration",
-        "state": "firing",
-        "severity": "critical",
-        "action": "request_retraining",
-        "owner": "ml-platform",
-        "feature": None,
-        "segment": "health.fair",
-        "since": "2026-11-25T00:00:00Z",
-        **fields,
-    }
-
-
-def alerts(*found: dict[str, Any]) -> dict[str, Any]:
-    return command("ci", "alerts", files={"alerts/dev.json": json.dumps(found)})
 
 
 def test_pull_request_that_changes_a_model_trains_it_here_and_tells_how_it_compares(bench: Bench) -> None:
@@ -131,7 +93,7 @@ def test_fired_alert_becomes_one_request_and_a_new_model(bench: Bench) -> None:
     assert run.identities() == {
         "alerts (dev)": "plan-dev",
         f"{name}/train": "deploy-dev",
-        f"{name}/promote/promote": "deploy-dev",
+        f"{name}/deploy/deploy": "deploy-dev",
     }
     assert issue["title"] == "Retrain classical in dev"
     assert issue["state"] == "closed"
@@ -164,15 +126,22 @@ def test_alerts_that_ask_for_nothing_start_nothing(bench: Bench) -> None:
     assert run.results()["retrain"] == "skipped"
 
 
-def test_event_from_outside_retrains(bench: Bench) -> None:
-    bench.answer(*trains())
+def test_event_from_outside_trains_in_dev_and_asks_for_a_release_in_staging(bench: Bench) -> None:
+    bench.answer(*trains(), promotes())
     payload = {"client_payload": {"usecase": "classical", "environment": "staging", "reason": "new labels"}}
     run = bench.run("retrain", "repository_dispatch", payload={"action": "retrain", **payload})
-    assert run.identities() == {"train": "deploy-staging", "promote/promote": "deploy-staging"}
+    assert run.identities() == {
+        "train": "deploy-dev",
+        "deploy/deploy": "deploy-dev",
+        "promote/promote": "deploy-dev",
+    }
     assert run.results()["report"] == "skipped"
     assert [one.split(" --job")[0] for one in bench.called("mlops register")] == [
-        "mlops register --usecase classical --env staging"
+        "mlops register --usecase classical --env dev"
     ]
+    (pull,) = bench.api.pulls.values()
+    assert (pull["title"], pull["base"]) == (f"Promote classical {VERSION} to staging", "main")
+    assert pull["head"] == "promote/staging-classical"
 
 
 @pytest.mark.parametrize(
@@ -216,33 +185,24 @@ def test_retraining_from_a_branch_is_refused(bench: Bench) -> None:
     assert bench.run("retrain", "workflow_dispatch", inputs=inputs, ref="refs/heads/mine").ran() == set()
 
 
-def test_promotion_to_prod_waits_for_its_reviewers(bench: Bench) -> None:
-    bench.answer(*trains())
-    bench.review("prod", "waiting")
-    inputs = {"usecase": "classical", "environment": "prod", "operation": "deploy", "job": "j"}
-    run = bench.run("promote", "workflow_dispatch", inputs=inputs)
-    assert run.results() == {"promote": "waiting"}
-    assert bench.called("mlops") == []
-
-
-def test_promotion_that_is_rolled_back_fails(bench: Bench) -> None:
+def test_deployment_that_is_rolled_back_fails(bench: Bench) -> None:
     bench.answer(command("deploy", stdout="{}", exit=1), *trains())
     inputs = {"usecase": "classical", "environment": "dev", "operation": "deploy", "job": "j"}
-    run = bench.run("promote", "workflow_dispatch", inputs=inputs)
-    assert run.job("promote").result == "failure"
-    assert run.artifacts == {"promotion-dev-classical"}
+    run = bench.run("deploy", "workflow_dispatch", inputs=inputs)
+    assert run.job("deploy").result == "failure"
+    assert run.artifacts == {"deployment-dev-classical"}
 
 
 def test_what_the_gate_refused_is_not_registered(bench: Bench) -> None:
     bench.answer(*trains(REFUSED))
     inputs = {"usecase": "classical", "environment": "dev", "operation": "deploy", "job": "j"}
-    assert bench.run("promote", "workflow_dispatch", inputs=inputs).job("promote").result == "failure"
+    assert bench.run("deploy", "workflow_dispatch", inputs=inputs).job("deploy").result == "failure"
     assert bench.called("mlops register") == bench.called("mlops deploy") == []
 
 
 def test_going_back_is_one_command(bench: Bench) -> None:
     bench.answer(*trains())
     inputs = {"usecase": "classical", "environment": "staging", "operation": "rollback"}
-    run = bench.run("promote", "workflow_dispatch", inputs=inputs)
-    assert run.identities() == {"promote": "deploy-staging"}
+    run = bench.run("deploy", "workflow_dispatch", inputs=inputs)
+    assert run.identities() == {"deploy": "deploy-staging"}
     assert bench.called("mlops") == ["mlops rollback --usecase classical --env staging --json"]

@@ -76,7 +76,7 @@ class AssetVersions(Family):
         properties = body["properties"]
         for field in _URIS & properties.keys():
             written = references.job_output_uri(self.plane.store, self.plane.config, properties[field])
-            properties[field] = references.long_datastore_uri(written, self.plane.config)
+            properties[field] = self._kept_address(call, written)
         if existing is None:
             for field in self.references_to:
                 reference = body["properties"].get(field)
@@ -135,6 +135,13 @@ class AssetVersions(Family):
             )
             and (version is None or resource.name == version)
         ]
+
+    def _kept_address(self, call: Call, uri: str) -> str:
+        """Return the form in which the service keeps where an asset's content is."""
+        blobs = self.plane.blobs
+        if call.target.kind.startswith("registries/") and uri.startswith(f"{blobs.storage_url}/"):
+            return blobs.address(*blobs.locate(uri))
+        return references.long_datastore_uri(uri, "/".join(call.target.id.split("/")[:9]))
 
     def _start_pending_upload(self, call: Call) -> Answer:
         self.require_parent(call)

@@ -42,6 +42,13 @@ class OnlineEndpoints(LongRunningFamily):
     def check(self, call: Call, body: dict[str, Any], existing: Resource | None) -> None:
         """Refuse impossible traffic and a change of what cannot change."""
         properties = body["properties"]
+        for workspace_id in self.plane.config.workspace_ids:
+            taken = f"{workspace_id}/onlineEndpoints/{call.target.name}"
+            if taken.lower() != call.target.id.lower() and self.store.get(taken) is not None:
+                raise bad_request(
+                    f"An endpoint '{call.target.name}' exists in another workspace of this region.",
+                    target="name",
+                )
         if existing is not None:
             for field in ("authMode", "compute"):
                 old, new = existing.properties.get(field), properties.get(field)

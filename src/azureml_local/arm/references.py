@@ -57,18 +57,16 @@ def job_output_uri(store: ResourceStore, config: InstanceConfig, uri: str) -> st
     return f"{output['uri'].rstrip('/')}/{rest}" if rest else str(output["uri"])
 
 
-def long_datastore_uri(uri: str, config: InstanceConfig) -> str:
-    """Return the form in which the service keeps a path of a datastore: from the subscription on.
+def long_datastore_uri(uri: str, workspace_id: str) -> str:
+    """Return the form in which the service keeps a path of a workspace's datastore: from the subscription on.
 
     Anything else is returned as it is.
     """
     match = _DATASTORE_URI.fullmatch(uri)
     if match is None:
         return uri
-    return (
-        f"azureml://subscriptions/{config.subscription_id}/resourcegroups/{config.resource_group}"
-        f"/workspaces/{config.workspace}/{match['path']}"
-    )
+    _, _, subscription, _, group, *_, workspace = workspace_id.split("/")
+    return f"azureml://subscriptions/{subscription}/resourcegroups/{group}/workspaces/{workspace}/{match['path']}"
 
 
 def require(store: ResourceStore, config: InstanceConfig, reference: str, target: str) -> Resource:

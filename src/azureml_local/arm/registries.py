@@ -97,7 +97,7 @@ class Registries(LongRunningFamily):
                 container = upload.rsplit("/", 1)[-1]
                 leaf = source[1].rstrip("/").rsplit("/", 1)[-1] or "content"
                 self.plane.blobs.copy(source, (container, leaf))
-                properties[field] = self.plane.blobs.url(container, leaf)
+                properties[field] = self.plane.blobs.address(container, leaf)
 
 
 class DataReferences:
@@ -123,12 +123,10 @@ class DataReferences:
             reference = {"assetId": asset_id, "temporaryDataReferenceType": "TemporaryBlobReference"}
             return Answer(200, reference | pending_upload(self._plane))
         uri = str(body.get("blobUri"))
-        container, path = self._plane.blobs.locate(uri)
-        signature = self._plane.blobs.sas_token(container, permissions="rl")
-        credential = {
-            "credentialType": "SAS",
-            "sasUri": f"{self._plane.blobs.url(container, path)}?{signature}",
-        }
+        # The SDK opens the container that this address ends with, and looks for the path in it.
+        container, _ = self._plane.blobs.locate(uri)
+        sas_uri = self._plane.blobs.sas_url(container, permissions="rl")
+        credential = {"credentialType": "SAS", "sasUri": sas_uri}
         return Answer(200, {"blobReferenceForConsumption": {"blobUri": uri, "credential": credential}})
 
 

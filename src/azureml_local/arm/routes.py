@@ -22,7 +22,7 @@ from azureml_local.arm import (
     workspaces,
 )
 from azureml_local.arm.family import Answer, Call, Family
-from azureml_local.errors import AzureError
+from azureml_local.errors import AzureError, bad_request
 from azureml_local.store import PROVIDER
 
 if TYPE_CHECKING:
@@ -34,6 +34,15 @@ _OPERATION = re.compile(
     re.IGNORECASE,
 )
 _JSON_LIMIT = 16 * 1024 * 1024
+# A further workspace holds assets and online endpoints: what runs jobs finds everything in the first one.
+_FIRST_WORKSPACE_ALONE = frozenset(
+    {
+        "workspaces/jobs",
+        "workspaces/schedules",
+        "workspaces/batchEndpoints",
+        "workspaces/batchEndpoints/deployments",
+    }
+)
 _FAMILIES = (
     workspaces.Workspaces,
     workspaces.Datastores,
@@ -107,14 +116,18 @@ class ResourceManager:
             raise AzureError(
                 404, "SubscriptionNotFound", f"The subscription '{found.subscription_id}' could not be found."
             )
-        if found.resource_group.lower() != config.resource_group.lower():
+        groups = {each.split("/")[4].lower() for each in config.workspace_ids}
+        if found.resource_group.lower() not in groups:
             raise AzureError(
                 404, "ResourceGroupNotFound", f"Resource group '{found.resource_group}' could not be found."
             )
         below_root = found.kind.count("/") > 0
         if below_root:
-            steps = found.id.split("/")
-            self._plane.store.require("/".join(steps[:9]))
+            root = self._plane.store.require("/".join(found.id.split("/")[:9])).id
+            if found.kind in _FIRST_WORKSPACE_ALONE and root.lower() != config.workspace_id.lower():
+                raise bad_request(
+                    f"'{found.kind}' are supported in this instance's workspace '{config.workspace}' alone."
+                )
 
     def _operation(self, view: str, operation_id: str, path: str) -> Answer:
         operation = self._plane.operations.require(operation_id)

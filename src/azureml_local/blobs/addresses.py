@@ -9,13 +9,17 @@ from urllib.parse import unquote, urlsplit
 from azureml_local.errors import AzureError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _CONTAINER: Final = re.compile(r"\$?[a-z0-9](?:-?[a-z0-9]){1,61}[a-z0-9]")
 _DATASTORE: Final = re.compile(
-    r"azureml://(?:.+?/)??datastores/(?P<datastore>[^/]+)/paths/(?P<path>.*)", re.DOTALL
+    r"azureml://(?:.*?workspaces/(?P<workspace>[^/]+)/)?(?:.+?/)??datastores/(?P<datastore>[^/]+)"
+    r"/paths/(?P<path>.*)",
+    re.DOTALL | re.IGNORECASE,
 )
 _LONGEST_NAME: Final = 1024
+STORAGE_SUFFIX: Final = "local"
+"""What ends an account's host name in an address of Azure's form: no real cloud's, so nobody is asked."""
 
 
 def checked_container(name: str) -> str:
@@ -43,7 +47,9 @@ def checked_blob(name: str) -> str:
     return name
 
 
-def locate(uri: str, *, storage_url: str, datastore_container: Callable[[str], str]) -> tuple[str, str]:
+def locate(
+    uri: str, *, storage_urls: Sequence[str], datastore_container: Callable[[str, str | None], str]
+) -> tuple[str, str]:
     """Return container and path that an address means; the path of a container itself is empty.
 
     Parameters
@@ -51,10 +57,10 @@ def locate(uri: str, *, storage_url: str, datastore_container: Callable[[str], s
     uri
         ``azureml://…/datastores/<datastore>/paths/<path>``, or the URL of a container or blob of this
         account, with or without a signature.
-    storage_url
-        Address of the account.
+    storage_urls
+        The account's addresses.
     datastore_container
-        Container that a datastore of the workspace stands for.
+        Container that a datastore of a workspace stands for; of no named one, if the address names none.
 
     Raises
     ------
@@ -63,13 +69,14 @@ def locate(uri: str, *, storage_url: str, datastore_container: Callable[[str], s
     """
     match = _DATASTORE.fullmatch(uri)
     if match:
-        return datastore_container(match["datastore"]), match["path"].strip("/")
-    base = storage_url.rstrip("/") + "/"
-    if uri.startswith(base):
-        container, _, path = unquote(urlsplit(uri).path.removeprefix(urlsplit(base).path)).partition("/")
-        return container, path.strip("/")
+        return datastore_container(match["datastore"], match["workspace"]), match["path"].strip("/")
+    for base in (f"{url.rstrip('/')}/" for url in storage_urls):
+        if uri.startswith(base):
+            container, _, path = unquote(urlsplit(uri).path.removeprefix(urlsplit(base).path)).partition("/")
+            return container, path.strip("/")
     raise AzureError(
         400,
         "InvalidDataUri",
-        f"'{uri}' cannot be read here: expected azureml://datastores/<name>/paths/<path> or {base}…",
+        f"'{uri}' cannot be read here: expected azureml://datastores/<name>/paths/<path> "
+        f"or {storage_urls[0]}/…",
     )

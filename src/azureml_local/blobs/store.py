@@ -59,12 +59,14 @@ class BlobStore:
         key: str,
         base_url: str,
         quota_bytes: int | None = None,
-        datastore_container: Callable[[str], str] = str,
+        datastore_container: Callable[[str, str | None], str] = lambda name, _: name,
     ) -> None:
         self.root = root
         self.account = account
         self.key = key
         self.storage_url = f"{base_url.rstrip('/')}/{account}"
+        # The form of Azure's addresses, in this cloud's suffix; nothing answers there.
+        self.host_url = f"https://{account}.blob.{addresses.STORAGE_SUFFIX}"
         self._container_of = datastore_container
         self._lock = threading.RLock()
         root.mkdir(parents=True, exist_ok=True)
@@ -104,6 +106,13 @@ class BlobStore:
         """Return the address of a container or blob."""
         return "/".join(part for part in (self.storage_url, container, blob) if part)
 
+    def address(self, container: str, blob: str) -> str:
+        """Return a blob's address as Azure writes it, with the account in the host's name.
+
+        The SDK reads container and path out of it, and gets an address that answers with the signature.
+        """
+        return f"{self.host_url}/{container}/{blob}"
+
     def sas_token(self, container: str, *, permissions: str = "racwdl", hours: float = 12.0) -> str:
         """Return a signature over a container, as a query string."""
         return sas.container_token(self.account, self.key, container, permissions=permissions, hours=hours)
@@ -114,7 +123,11 @@ class BlobStore:
 
     def locate(self, uri: str) -> tuple[str, str]:
         """Return container and blob path that an ``azureml://`` or ``https://`` address means."""
-        return addresses.locate(uri, storage_url=self.storage_url, datastore_container=self._container_of)
+        return addresses.locate(
+            uri,
+            storage_urls=(self.storage_url, self.host_url),
+            datastore_container=self._container_of,
+        )
 
     def resolve(self, uri: str) -> Path:
         """Return the file or folder that an address means; whether it exists is for the caller to see."""

@@ -179,7 +179,9 @@ class EndpointHost:
         return self._instances.get((endpoint, deployment))
 
     def _table(self, endpoint: str) -> EndpointTable | None:
-        resource = self._store.get(f"{self._config.workspace_id}/onlineEndpoints/{endpoint}")
+        # A name is an endpoint's alone within a region, so it tells the workspace.
+        found = (self._store.get(f"{each}/onlineEndpoints/{endpoint}") for each in self._config.workspace_ids)
+        resource = next(filter(None, found), None)
         if resource is None:
             return None
         properties = resource.properties
@@ -238,10 +240,12 @@ class EndpointHost:
 
     def _data_uri(self, deployment: Deployment, collection: Collection) -> str:
         if collection.data_id is not None:
-            uri: str = self._initializer.asset("data", collection.data_id).properties["dataUri"]
+            found = self._initializer.asset("data", collection.data_id, deployment.id)
+            uri: str = found.properties["dataUri"]
             return uri
+        workspace = deployment.id.partition("/onlineEndpoints/")[0].rpartition("/")[2]
         return (
-            "azureml://datastores/workspaceblobstore/paths/modelDataCollector"
+            f"azureml://workspaces/{workspace}/datastores/workspaceblobstore/paths/modelDataCollector"
             f"/{deployment.endpoint}/{deployment.name}/{collection.name}"
         )
 

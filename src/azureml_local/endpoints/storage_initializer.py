@@ -109,8 +109,19 @@ class StorageInitializer:
                 raise _storage_error(error) from error
         return Mounts(app_root, script, model_dir)
 
-    def asset(self, kind: str, asset_id: str) -> Resource:
-        """Return the version of an asset that an id of any of Azure's forms names."""
+    def asset(self, kind: str, asset_id: str, deployment_id: str = "") -> Resource:
+        """Return the version of an asset that an id of any of Azure's forms names.
+
+        Parameters
+        ----------
+        kind
+            ``models`` and its like, for an id that does not say it.
+        asset_id
+            The id.
+        deployment_id
+            Whose workspace an id means that names none; the one that runs jobs by default.
+        """
+        workspace_id = deployment_id.partition("/onlineEndpoints/")[0] or self._config.workspace_id
         if match := _REGISTRY_ASSET.fullmatch(asset_id):
             if match["registry"].lower() != self._config.registry.lower():
                 raise AzureError(
@@ -120,15 +131,14 @@ class StorageInitializer:
                 )
             return self._store.require(f"{self._config.registry_id}/{match['rest']}")
         if match := _WORKSPACE_ASSET.fullmatch(asset_id):
-            return self._store.require(f"{self._config.workspace_id}/{match['rest']}")
+            return self._store.require(f"{workspace_id}/{match['rest']}")
         if match := _SHORT_ASSET.fullmatch(asset_id):
-            return self._store.require(
-                f"{self._config.workspace_id}/{kind}/{match['name']}/versions/{match['version']}"
-            )
+            return self._store.require(f"{workspace_id}/{kind}/{match['name']}/versions/{match['version']}")
         return self._store.require("/" + asset_id.strip("/"))
 
     def _mount_code(self, deployment: Deployment, folder: Path) -> tuple[Path, str]:
-        source = self._blobs.resolve(self.asset("codes", deployment.code_id).body["properties"]["codeUri"])
+        code = self.asset("codes", deployment.code_id, deployment.id)
+        source = self._blobs.resolve(code.properties["codeUri"])
         if source.is_file():
             source = source.parent
         target = folder / "code"
@@ -149,7 +159,7 @@ class StorageInitializer:
 
     def _mount_model(self, deployment: Deployment, folder: Path) -> Path:
         model_id = deployment.model_id or ""
-        model = self.asset("models", model_id)
+        model = self.asset("models", model_id, deployment.id)
         source = self._blobs.resolve(model.body["properties"]["modelUri"])
         *_, name, _versions, version = model.id.split("/")
         model_dir = folder / "azureml-models" / name / version

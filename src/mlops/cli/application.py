@@ -42,6 +42,7 @@ def application() -> typer.Typer:
         model,
         monitoring,
         pipeline,
+        promoting,
         serving,
         settings_command,
     )
@@ -55,7 +56,7 @@ def application() -> typer.Typer:
         rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (bootstrap, demo, doctor, init, model, serving):
+    for module in (bootstrap, demo, doctor, init, model, promoting, serving):
         module.add_commands(app)
     for name, module in (
         ("alerts", alerts),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlops.cli.output import Output
-from mlops.client import Home, connect
+from mlops.client import Home, connect, connect_registry
+from mlops.promotion.files import Releases
 from mlops.settings import ROOT, Environment, load
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
+    from mlops.promotion.shared import SharedModels
     from mlops.usecase import UseCase
 
 __all__ = ["EnvironmentOption", "JsonOption", "Session", "UseCaseOption"]
@@ -35,6 +37,7 @@ class Session:
     settings: Environment
     home: Home
     output: Output
+    releases: Releases = field(default_factory=lambda: Releases(ROOT))
 
     @classmethod
     def open(cls, environment: str, *, as_json: bool = False) -> Session:
@@ -45,6 +48,13 @@ class Session:
     def client(self) -> MLClient:
         """The client of the environment's workspace."""
         return connect(self.settings, self.home)
+
+    @cached_property
+    def shared(self) -> SharedModels:
+        """The models of the registry that all environments share."""
+        from mlops.promotion.shared import SharedModels
+
+        return SharedModels(self.settings.names.registry, partial(connect_registry, self.settings, self.home))
 
     def usecase(self, name: str) -> UseCase:
         """Load a use case by the name of its folder."""

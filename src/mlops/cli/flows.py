@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.cli.rolling_out import deploy, replay, rollout_progress
 from mlops.cli.sample import sample_of
+from mlops.digest import PREFIX
 from mlops.errors import PipelineError
 from mlops.jobs import JobRun, download_output, follow, submit
 
@@ -193,9 +194,17 @@ def evaluated(session: Session, run: JobRun, data: str | None = None) -> Trained
 
 
 def register(session: Session, usecase: UseCase, trained: Trained) -> ModelVersion:
-    """Register a job's model if its gate passed; it challenges the champion until it serves."""
+    """Register a job's model if its gate passed; it challenges the champion until it serves.
+
+    Raises
+    ------
+    UsageError
+        The environment accepts releases alone.
+    """
+    from mlops.promotion.accepting import refuse_own_models
     from mlops.registry import Lineage, ModelRegistry
 
+    refuse_own_models(session.settings, usecase.name)
     registry = ModelRegistry(session.client)
     lineage = Lineage(
         usecase=usecase.name,
@@ -204,6 +213,7 @@ def register(session: Session, usecase: UseCase, trained: Trained) -> ModelVersi
         code=str(trained.lineage.get("code_sha256")),
         compared_with=_compared_with(session, trained.run.name),
         expected_shift=_shift(trained.evaluation),
+        digest=_digest(trained.lineage),
     )
     name = session.settings.names.model(usecase.name)
     version = registry.register(name, trained.candidate, lineage)
@@ -229,6 +239,12 @@ def _compared_with(session: Session, job: str) -> str | None:
         return None
     # azureml:name:version, or an ARM id that ends with /versions/version
     return str(champion.path).replace("/", ":").rpartition(":")[2]
+
+
+def _digest(lineage: Mapping[str, Any]) -> str | None:
+    """Return the digest of the model's files that the gate took; the files themselves stay where they are."""
+    digits = lineage.get("model_sha256")
+    return f"{PREFIX}{digits}" if digits else None
 
 
 def _shift(evaluation: Mapping[str, Any]) -> float | None:

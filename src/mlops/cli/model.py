@@ -79,8 +79,10 @@ def register(
     """Register the model of a job whose gate passed; the same job always gives the same version."""
     from mlops.cli import flows
     from mlops.jobs import follow
+    from mlops.promotion.accepting import refuse_own_models
 
     session = Session.open(environment, as_json=as_json)
+    refuse_own_models(session.settings, usecase)
     run = follow(session.client, job, progress=session.output.progress)
     version = flows.register(session, session.usecase(usecase), flows.evaluated(session, run))
     session.output.result(
@@ -93,6 +95,11 @@ def register(
 def _show(session: Session, trained: Trained, usecase: str, environment: str) -> None:
     options = f"--job {trained.run.name} --usecase {usecase} --env {environment}"
     session.output.result(trained.to_dict(), gate_table(trained.gate))
+    if trained.passed and session.settings.accepts_releases:
+        session.output.progress(
+            f"the gate passes it, and {environment} deploys what was promoted to it alone"
+        )
+        return
     if trained.passed:
         session.output.progress(f"the gate passes it\nnext: mlops register {options}")
         return

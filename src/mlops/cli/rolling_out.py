@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlops.scoring import Exchange
     from mlops.usecase import UseCase
 
-__all__ = ["deploy", "replay", "rollout_progress"]
+__all__ = ["deploy", "replay", "rollout_progress", "to_deploy"]
 
 REPLAY_ROWS = 1
 """Rows a request when a stream is replayed: what one user sends."""
@@ -40,7 +40,8 @@ def deploy(
     Parameters
     ----------
     version
-        The version to deploy; the challenger, else the champion, by default.
+        The version to deploy; the challenger, else the champion, by default. An environment that accepts
+        releases deploys its release, and nothing else.
     traffic
         Rows to judge the new deployment with, or what yields the bodies of real requests; the sample's
         stream by default.
@@ -48,7 +49,10 @@ def deploy(
     Raises
     ------
     UsageError
-        There is no version to deploy.
+        There is no version to deploy; or the environment accepts releases alone, and has none of the use
+        case, or a version was named.
+    RegistryError
+        The files of the release are not those that were judged.
     """
     from functools import partial
 
@@ -60,16 +64,8 @@ def deploy(
     from pipelines.environments import serving_environment
 
     name = session.settings.names.model(usecase.name)
-    registry = ModelRegistry(session.client)
-    chosen = registry.get(name, version) if version else registry.challenger(name) or registry.champion(name)
-    if chosen is None:
-        raise UsageError(
-            f"There is no model of {usecase.name} to deploy.",
-            where=f"model {name}",
-            expected="a version that is challenger or champion",
-            next_step=f"mlops train --usecase {usecase.name}",
-        )
-    reference = chosen.reference
+    chosen = to_deploy(session, usecase, version)
+    registry, reference = ModelRegistry(session.client), chosen.reference
     shift = chosen.expected_shift(registry.champion(name))
     ensure_environment(session.client, serving_environment(session.settings))
     source = traffic if callable(traffic) else partial(replay, traffic or sample_of(session, usecase).stream)
@@ -87,6 +83,36 @@ def deploy(
     if result.ok:
         chosen = registry.set_champion(name, chosen.version)
     return chosen, result
+
+
+def to_deploy(session: Session, usecase: UseCase, version: str | None) -> ModelVersion:
+    """Return the version that a deployment is about: the release's where there are releases."""
+    from mlops.promotion.accepting import accept, refuse_own_models, released
+    from mlops.registry import ModelRegistry
+
+    if version is not None:
+        refuse_own_models(session.settings, usecase.name)
+    if session.settings.accepts_releases:
+        # Before anything is asked of a control plane: the checkout alone says whether there is a release.
+        release = released(session.settings, session.releases, usecase.name)
+        return accept(
+            session.client,
+            ModelRegistry(session.client),
+            session.shared,
+            release,
+            usecase=usecase.name,
+            progress=session.output.progress,
+        )
+    name, registry = session.settings.names.model(usecase.name), ModelRegistry(session.client)
+    chosen = registry.get(name, version) if version else registry.challenger(name) or registry.champion(name)
+    if chosen is None:
+        raise UsageError(
+            f"There is no model of {usecase.name} to deploy.",
+            where=f"model {name}",
+            expected="a version that is challenger or champion",
+            next_step=f"mlops train --usecase {usecase.name}",
+        )
+    return chosen
 
 
 def rollout_progress(output: Output) -> Callable[[RolloutProgress], None]:

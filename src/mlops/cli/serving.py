@@ -31,19 +31,24 @@ def deploy(
     usecase: UseCaseOption = "classical",
     environment: EnvironmentOption = "local",
     version: Annotated[
-        str | None, typer.Option(help="Model version; the challenger, else the champion, by default.")
+        str | None,
+        typer.Option(help="Model version; the release, the challenger, else the champion, by default."),
     ] = None,
     traffic: Annotated[
         Path | None, typer.Option(help="Rows that judge it; the sample's stream by default.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Deploy blue/green: smoke, shadow, canary, full, each judged. Exit code 1 when it was rolled back."""
+    """Deploy blue/green: smoke, shadow, canary, full, each judged. Exit code 1 when it was rolled back.
+
+    After the first environment of the promotion chain, what is deployed is the release of
+    `environments/releases/`, its bytes verified before any traffic moves.
+    """
     from mlops.cli import flows
 
     session = Session.open(environment, as_json=as_json)
     model, result = flows.deploy(session, session.usecase(usecase), version=version, traffic=traffic)
-    session.output.result({"model": model.to_dict(), **result.to_dict()}, rollout_table(result))
+    session.output.result({**result.to_dict(), "model": model.to_dict()}, rollout_table(result))
     serving = f"{result.serving} serves {result.model}" if result.serving else "nothing serves"
     session.output.progress(f"{result.endpoint}: {result.status}; {serving}")
     if not result.ok:

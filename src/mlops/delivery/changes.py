@@ -42,6 +42,7 @@ _EVERY_USECASE: Final = re.compile(
 )
 _ONE_USECASE: Final = re.compile(r"(?:src/usecases|pipelines)/(?P<name>[^/]+)/.*")
 _RULES: Final = re.compile(r"pipelines/[^/]+/monitor[^/]*\.yaml|src/modelwatch/.*\.py")
+_RELEASES: Final = re.compile(r"environments/(releases/)?[^/]+\.yaml|src/mlops/promotion/.*\.py")
 _NO_COMMIT: Final = re.compile(r"0*")
 
 
@@ -57,12 +58,15 @@ class Touched:
         By name, in the order of deployment and of the alphabet.
     alert_rules
         Whether alert rules, or the code that evaluates them, differ.
+    releases
+        Whether release files differ, or the settings that they are held to.
     """
 
     files: int | None
     stacks: tuple[str, ...]
     usecases: tuple[str, ...]
     alert_rules: bool
+    releases: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a command prints as JSON."""
@@ -71,6 +75,7 @@ class Touched:
             "stacks": list(self.stacks),
             "usecases": list(self.usecases),
             "alert_rules": self.alert_rules,
+            "releases": self.releases,
         }
 
 
@@ -91,13 +96,14 @@ def touched(files: Sequence[str] | None, usecases: Iterable[str]) -> Touched:
     """
     known = sorted(usecases)
     if files is None:
-        return Touched(None, ORDER, tuple(known), alert_rules=True)
+        return Touched(None, ORDER, tuple(known), alert_rules=True, releases=True)
     stacks = {stack for path in files for stack in _stacks(path)}
     return Touched(
         files=len(files),
         stacks=tuple(stack for stack in ORDER if stack in stacks),
         usecases=tuple(name for name in known if any(_trains(path, name) for path in files)),
         alert_rules=any(_RULES.fullmatch(path) for path in files),
+        releases=any(_RELEASES.fullmatch(path) for path in files),
     )
 
 

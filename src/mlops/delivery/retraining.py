@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from mlops.github import GitHub
 
-__all__ = ["LABEL", "Decision", "Request", "ask", "close", "read_request", "wanting"]
+__all__ = ["LABEL", "Decision", "Request", "ask", "close", "fulfil", "read_request", "wanting"]
 
 LABEL: Final = "retraining-request"
 _LARGEST_PAYLOAD: Final = 10_000
 _WHAT_NEXT: Final = (
-    "The retraining workflow reports here, and closes this when a new model serves. "
+    "The retraining workflow reports here; this is closed when a new model serves in this environment. "
     "While this is open, nothing else is asked for."
 )
 
@@ -187,7 +187,7 @@ def ask(
         Counted from when the last request was opened, since a model that was just retrained is judged on
         windows that it did not serve.
     """
-    key = f"retrain:{environment}:{usecase}"
+    key = _key(environment, usecase)
     reason = _reason(alerts)
     opened = find_issues(github, key, LABEL)
     if not opened:
@@ -206,10 +206,23 @@ def ask(
     return Decision(usecase, environment, outcome, issue=posted.number, reason=reason)
 
 
+def fulfil(github: GitHub, usecase: str, environment: str, number: int) -> bool:
+    """Close a request if it is open and asked for a model of this environment; say whether it was."""
+    asked = find_issues(github, _key(environment, usecase), LABEL)
+    if number not in {one["number"] for one in asked}:
+        return False
+    close(github, number)
+    return True
+
+
 def close(github: GitHub, number: int) -> None:
     """Close a request that was fulfilled."""
     body = {"state": "closed", "state_reason": "completed"}
     github.send("PATCH", github.path("issues", number), body=body)
+
+
+def _key(environment: str, usecase: str) -> str:
+    return f"retrain:{environment}:{usecase}"
 
 
 def _reason(alerts: Sequence[Mapping[str, Any]]) -> str:

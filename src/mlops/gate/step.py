@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from mlops.digest import folder_digest
 from mlops.files import write_json
 from mlops.gate.checks import decide
 from mlops.gate.evidence import EvidenceError, read_evidence
@@ -18,7 +19,7 @@ from mlops.usecase import read_usecase
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["folder_digest", "run"]
+__all__ = ["run"]
 
 
 def run(declaration: Path, model: Path, evaluation: Path, output: Path) -> GateReport:
@@ -57,17 +58,6 @@ def run(declaration: Path, model: Path, evaluation: Path, output: Path) -> GateR
         output / "gate.json", {"model_sha256": digest, "champion_sha256": lineage["champion_sha256"]}
     )
     return report
-
-
-def folder_digest(folder: Path) -> str:
-    """Return the SHA-256 over every file's relative path and content below `folder`."""
-    digest = hashlib.sha256()
-    for path in sorted(
-        file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts
-    ):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
-    return digest.hexdigest()
 
 
 def _lineage(declaration: Path, model: Path, evaluation: Path, digest: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date  # noqa: TC003 - pydantic reads annotations
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from mlops.naming import Names
 from mlops.settings.infrastructure import (
@@ -31,6 +31,7 @@ __all__ = [
     "ControlException",
     "Environment",
     "Project",
+    "Promotion",
     "Rollout",
     "Serving",
     "Training",
@@ -116,6 +117,41 @@ class Serving(Section):
     rollout: Rollout
 
 
+class Promotion(Section):
+    """The way of a model: trained in the first environment of the chain, promoted to each of the others."""
+
+    chain: tuple[Literal["dev", "staging", "prod"], ...] = Field(
+        description="from the environment that trains to prod; an environment that is left out trains its own"
+    )
+
+    @field_validator("chain")
+    @classmethod
+    def _one_way(cls, chain: tuple[str, ...]) -> tuple[str, ...]:
+        order = ("dev", "staging", "prod")
+        if list(chain) != [name for name in order if name in chain] or chain[-1:] != order[-1:]:
+            raise ValueError(f"two or three of {', '.join(order)}, in this order and prod among them")
+        if len(chain) < 2:
+            raise ValueError("at least one environment before prod: what prod serves was proven somewhere")
+        return chain
+
+    @property
+    def trains_in(self) -> str:
+        """The environment whose models are promoted."""
+        return self.chain[0]
+
+    def accepts_releases(self, environment: str) -> bool:
+        """Whether an environment deploys what was promoted to it, and nothing else."""
+        return environment in self.chain[1:]
+
+    def before(self, environment: str) -> str | None:
+        """Return the environment that promotes to this one; None for the first, and outside of the chain."""
+        return self.chain[self.chain.index(environment) - 1] if self.accepts_releases(environment) else None
+
+    def after(self, environment: str) -> str | None:
+        """Return the environment that this one promotes to; None for prod, and outside of the chain."""
+        return next((name for name in self.chain if self.before(name) == environment), None)
+
+
 class ControlException(Section):
     """A reviewed permission to run prod below one of its controls, until a date."""
 
@@ -147,6 +183,7 @@ class Environment(Section):
     monitoring: Monitoring
     notifications: Notifications
     retraining: Retraining = Retraining()
+    promotion: Promotion
     budget: Budget
     governance: Governance
     platform: Platform
@@ -163,6 +200,11 @@ class Environment(Section):
     def private(self) -> bool:
         """Whether the services answer inside a network alone."""
         return self.network.profile != "public"
+
+    @property
+    def accepts_releases(self) -> bool:
+        """Whether models come here by promotion alone."""
+        return self.promotion.accepts_releases(self.name)
 
     @property
     def names(self) -> Names:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["STACKS", "load_together"]
 
+_ONE_STACK: Final = "in every environment: one stack `shared` serves them all"
+_SHARED: Final = {
+    "project": f"the same project {_ONE_STACK}",
+    "platform": f"the same platform {_ONE_STACK}",
+    "promotion": "the same promotion in every environment: a chain has one order",
+}
 STACKS: Final = ("dev", "staging", "prod")
 """The environments that live in Azure, in the order of promotion."""
 
@@ -38,17 +44,17 @@ def load_together(root: Path = ROOT, *, today: date | None = None) -> dict[str, 
 
 
 def _platform_findings(environments: Mapping[str, Environment]) -> Iterator[tuple[str, Finding]]:
-    """Yield each environment that lays its own value over what the shared stack is made of."""
+    """Yield each environment that lays its own value over what all of them share."""
     first = next(iter(environments.values()))
     for name, environment in environments.items():
-        for key in ("project", "platform"):
+        for key in _SHARED:
             if getattr(environment, key) != getattr(first, key):
                 yield (
                     name,
                     Finding(
                         (key,),
-                        f"the same {key} in every environment: one stack `shared` serves them all",
+                        _SHARED[key],
                         "a value of its own",
-                        f"move it to environments/{'base' if key == 'platform' else 'project'}.yaml",
+                        f"move it to environments/{'project' if key == 'project' else 'base'}.yaml",
                     ),
                 )

@@ -63,7 +63,7 @@ class Bench:
             key="a2V5",
             base_url="https://127.0.0.1:1",
             quota_bytes=self.config.blob_quota_bytes,
-            datastore_container=CONTAINERS.__getitem__,
+            datastore_container=lambda name, _: CONTAINERS[name],
         )
         for container in CONTAINERS.values():
             self.blobs.create_container(container)

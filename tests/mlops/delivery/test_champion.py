@@ -16,7 +16,8 @@ def main():
     with open(os.environ["MLOPS_HOME"] + "/calls", "a") as stream:
         stream.write(" ".join(sys.argv[1:]) + "\\n")
     verb = sys.argv[1]
-    print(json.dumps({"job": "j", "model": {"version": "3"}}))
+    answers = {"train": {"job": "j"}, "register": {"version": "3"}, "deploy": {"model": {"version": "3"}}}
+    print(json.dumps(answers[verb]))
     sys.exit({EXITS}.get(verb, 0))
 """
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from mlops.digest import folder_digest
 from mlops.errors import SettingsError
-from mlops.gate.step import folder_digest, run
+from mlops.gate.step import run
 
 ROOT = Path(__file__).resolve().parents[3]
 DECLARATION = ROOT / "pipelines" / "classical" / "usecase.yaml"

@@ -23,6 +23,7 @@ class GitHubStandIn:
     plan: str = "enterprise"
     admin: bool = True
     actions_enabled: bool = True
+    may_request: bool = True
     customization: dict[str, Any] = field(
         default_factory=lambda: {
             "use_default": True,
@@ -62,6 +63,8 @@ class GitHubStandIn:
             return self._repository_variable(method, name, body)
         if below == "/actions/oidc/customization/sub":
             return 200, {}, self.customization
+        if below == "/actions/permissions/workflow":
+            return 200, {}, {"can_approve_pull_request_reviews": self.may_request}
         if below == "/actions/permissions":
             return 200, {}, {"enabled": self.actions_enabled}
         if below == "":

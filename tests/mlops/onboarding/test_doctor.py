@@ -251,6 +251,13 @@ def test_what_stands_in_the_way_fails_with_its_remedy(  # noqa: PLR0917 - fixtur
     assert fix in check["fix"]
 
 
+def test_workflows_that_may_open_no_pull_request_are_a_warning(doctor: Doctor, clouds: Clouds) -> None:
+    clouds.github.may_request = False
+    check = finding(doctor(), "promotions")
+    assert check["status"] == "WARN"
+    assert "settings/actions" in check["fix"]
+
+
 def test_a_subscription_that_the_login_does_not_see(doctor: Doctor, clouds: Clouds) -> None:
     clouds.azure.subscriptions = {"another"}
     check = finding(doctor(), "subscription")

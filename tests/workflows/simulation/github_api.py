@@ -1,7 +1,8 @@
-"""GitHub's REST API on the loopback interface: comments and issues, tokens with the rights of their job."""
+"""GitHub's REST API on the loopback interface, with tokens that have the rights of their job."""
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ class GitHubApi:
     ----------
     tokens
         The rights of each token, as in `permissions:`.
+    branches, pulls
+        The files of each branch that is not only the commit of its base, and the pull requests.
+    may_request
+        Whether the repository lets workflows open pull requests.
     refuse
         Answers to give before any other: status, and headers.
     """
@@ -34,6 +39,9 @@ class GitHubApi:
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     issues: dict[int, dict[str, Any]] = field(default_factory=dict)
+    branches: dict[str, dict[str, str]] = field(default_factory=lambda: {"main": {}})
+    pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
+    may_request: bool = True
     requests: list[tuple[str, str]] = field(default_factory=list)
     refuse: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     url: str = ""
@@ -58,7 +66,7 @@ class GitHubApi:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - the names that the library calls
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the names that the library calls
 
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
                 """Stay silent."""
@@ -96,6 +104,10 @@ class GitHubApi:
 
     def _may_write(self, token: str, parts: list[str]) -> bool:
         rights = self.tokens[token]
+        if parts[0] in {"git", "contents"}:
+            return rights.get("contents") == "write"
+        if parts[0] == "pulls":
+            return rights.get("pull-requests") == "write" and self.may_request
         about_pull_request = (parts[1:2] == ["comments"] or parts[2:3] == ["comments"]) and (
             rights.get("pull-requests") == "write"
         )
@@ -105,6 +117,8 @@ class GitHubApi:
         self, method: str, parts: list[str], query: dict[str, str], body: dict[str, Any]
     ) -> tuple[int, dict[str, str], Any]:
         answer: tuple[int, dict[str, str], Any]
+        if parts[0] in {"git", "contents", "pulls"}:
+            return self._branching(method, parts, query, body)
         match method, parts:
             case "GET", ["issues", number, "comments"]:
                 answer = self._page(self.comments.get(int(number), []), query, f"issues/{number}/comments")
@@ -121,6 +135,41 @@ class GitHubApi:
                 answer = 200, {}, self.issues[int(number)]
             case _:
                 answer = 404, {}, {"message": "Not Found"}
+        return answer
+
+    def _branching(
+        self, method: str, parts: list[str], query: dict[str, str], body: dict[str, Any]
+    ) -> tuple[int, dict[str, str], Any]:
+        """Answer what is about branches, files and pull requests; a commit is called like its branch here."""
+        name, path = "/".join(parts[3:]), "/".join(parts[1:])
+        files = self.branches.get(query.get("ref", body.get("branch", "")), {})
+        answer: tuple[int, dict[str, str], Any] = (404, {}, {"message": "Not Found"})
+        match method, parts[0]:
+            case "GET", "git" if name in self.branches:
+                answer = 200, {}, {"object": {"sha": name}}
+            case (("POST" | "PATCH"), "git"):
+                self.branches[name or body["ref"].removeprefix("refs/heads/")] = {
+                    **self.branches[body["sha"]]
+                }
+                answer = 201, {}, {}
+            case "GET", "contents" if path in files:
+                encoded = base64.b64encode(files[path].encode()).decode()
+                answer = 200, {}, {"sha": f"sha of {path}", "content": encoded}
+            # GitHub wants the present content's hash for a file that is there, and none for a new one.
+            case "PUT", "contents" if ("sha" in body) == (path in files):
+                files[path] = base64.b64decode(body["content"]).decode()
+                answer = 200, {}, {}
+            case "GET", "pulls":
+                head = query["head"].partition(":")[2]
+                found = [one for one in self.pulls.values() if (one["head"], one["state"]) == (head, "open")]
+                answer = self._page(found, query, "pulls")
+            case "POST", "pulls":
+                made = {"number": self._id(), "state": "open", "html_url": f"{self.url}/p", **body}
+                self.pulls[made["number"]] = made
+                answer = 201, {}, made
+            case "PATCH", "pulls" if int(parts[1]) in self.pulls:
+                self.pulls[int(parts[1])].update(body)
+                answer = 200, {}, self.pulls[int(parts[1])]
         return answer
 
     def add_comment(self, number: int, text: str, *, login: str = BOT) -> dict[str, Any]:

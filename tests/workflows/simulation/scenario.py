@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
     "REPOSITORY",
@@ -58,6 +58,8 @@ class Scenario:
         Of a dispatch, as its form sends them.
     variables
         The repository's configuration variables.
+    files
+        What a push changes.
     """
 
     event: str
@@ -67,6 +69,7 @@ class Scenario:
     variables: Mapping[str, str] = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
     run: int = 100
+    files: Sequence[str] = ()
 
     @property
     def fork(self) -> bool:

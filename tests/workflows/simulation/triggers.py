@@ -39,6 +39,9 @@ def started(workflow: dict[str, Any], scenario: Scenario) -> None:
             name = scenario.ref.removeprefix(prefix)
             if not (scenario.ref.startswith(prefix) and any(fnmatchcase(name, one) for one in wanted)):
                 raise RefusedError(f"a push to {scenario.ref} starts nothing here")
+    paths = filters.get("paths")
+    if paths and not any(fnmatchcase(file, one) for file in scenario.files for one in paths):
+        raise RefusedError(f"a change of {', '.join(scenario.files)} starts nothing here")
 
 
 def dispatch_inputs(workflow: dict[str, Any], scenario: Scenario) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def _made(folder: Path, home: Path, usecase: str) -> dict[str, Any] | None:
             expected="a model that its own code can deploy",
             next_step="look at the messages above: the base is broken, and has to be mended first",
         )
-    return dict(deployed["model"])
+    return version
 
 
 def _mlops(folder: Path, home: Path, *arguments: str) -> dict[str, Any] | None:

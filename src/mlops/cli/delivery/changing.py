@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,9 @@ def changes(
     """Tell which stacks and use cases a change touches; in a workflow, as outputs of the step."""
     known = usecase_names()
     if only and only != _EVERYTHING:
-        found = Touched(0, tuple(names_from(json.dumps([only]), "--only")), (), alert_rules=False)
+        found = Touched(
+            0, tuple(names_from(json.dumps([only]), "--only")), (), alert_rules=False, releases=False
+        )
     elif only or not base:
         found = touched(None, known)
     else:
@@ -73,7 +76,7 @@ def _compared(base: str, known: list[str]) -> Touched:
     if not diff("shared", base, root=checkout()).changes:
         return found
     stacks = tuple(name for name in ORDER if name in {*found.stacks, "shared"})
-    return Touched(found.files, stacks, found.usecases, found.alert_rules)
+    return replace(found, stacks=stacks)
 
 
 def secrets(

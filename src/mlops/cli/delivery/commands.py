@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from mlops.cli.delivery import champion, changing, infrastructure, models, posting, releasing
+from mlops.cli.delivery import (
+    champion,
+    changing,
+    infrastructure,
+    models,
+    posting,
+    promoting,
+    releasing,
+)
 
 __all__ = ["commands"]
 
@@ -12,6 +20,6 @@ __all__ = ["commands"]
 def commands() -> typer.Typer:
     """Return the commands below ``mlops ci``."""
     group = typer.Typer(help="What the workflows call: reports, comments, previews.", no_args_is_help=True)
-    for module in (champion, changing, infrastructure, models, posting, releasing):
+    for module in (champion, changing, infrastructure, models, posting, promoting, releasing):
         module.add_commands(group)
     return group

@@ -83,9 +83,14 @@ def request(
 ) -> None:
     """Check a request to retrain; in a workflow, its fields become outputs of the step."""
     found = retraining.read_request(text, usecase_names())
-    this_run().set_outputs({name: str(value) for name, value in found.model_dump().items()})
+    # Another environment gets its model from there, by promotion; one outside of the chain trains its own.
+    chain = load_together(checkout())[found.environment].environment.promotion
+    trains_in = chain.trains_in if found.environment in chain.chain else found.environment
+    outputs = {name: str(value) for name, value in found.model_dump().items()}
+    this_run().set_outputs({**outputs, "trains-in": trains_in})
     Output(as_json).result(
-        found.model_dump(), f"retrain {found.usecase} in {found.environment}: {found.reason}"
+        {**found.model_dump(), "trains_in": trains_in},
+        f"train {found.usecase} in {trains_in} for {found.environment}: {found.reason}",
     )
 
 

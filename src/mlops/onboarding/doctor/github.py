@@ -51,6 +51,12 @@ def _check_actions(findings: Findings, github: GitHub) -> None:
         enabled = bool((github.get(github.path("actions", "permissions")) or {}).get("enabled"))
         fix = f"https://github.com/{github.repository}/settings/actions: allow actions"
         findings.judge("workflows", enabled, "they run" if enabled else "they are switched off", fix)
+    with findings.about("github", "promotions"):
+        rights = github.get(github.path("actions", "permissions", "workflow")) or {}
+        may = bool(rights.get("can_approve_pull_request_reviews"))
+        said = "workflows may open pull requests" if may else "workflows may open no pull request"
+        fix = f"https://github.com/{github.repository}/settings/actions: allow it, or open them by hand"
+        findings.judge("promotions", may, said, fix, warn=True)
 
 
 def _prefix(findings: Findings, github: GitHub, found: dict[str, Any]) -> tuple[str, str] | None:
