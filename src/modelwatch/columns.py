@@ -75,6 +75,11 @@ def type_name(data_type: pa.DataType) -> str:
     return str(data_type)
 
 
+def without_views(column: Any) -> Any:
+    """Return an array (chunked or not) of string views as plain strings: Arrow computes little with views."""
+    return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
+
+
 def as_array(values: Any) -> pa.Array:
     """Return any one-dimensional data as one Arrow array.
 
@@ -87,9 +92,9 @@ def as_array(values: Any) -> pa.Array:
         If the data are not one-dimensional.
     """
     if isinstance(values, pa.ChunkedArray):
-        return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
+        return as_array(values.combine_chunks() if values.num_chunks != 1 else values.chunk(0))
     if isinstance(values, pa.Array):
-        return values
+        return without_views(values)
     _require_column(values)
     dtype = getattr(values, "dtype", None)
     if isinstance(dtype, np.dtype) and not dtype.isnative:

@@ -121,11 +121,16 @@ def compare(
                 if entry.id != "schema_change"
             ]
             continue
-        measured = _column(entries, column, production.columns[name], compared_as, definition, declared)
-        if contract is None or contract.drafted:
+        found += _column(
+            entries,
+            column,
+            production.columns[name],
+            compared_as,
+            definition,
+            declared,
             # What was found in the baseline alone is no limit that anybody has set.
-            measured = [_without(one, FORBIDDEN) for one in measured]
-        found += measured
+            binding=contract is not None and not contract.drafted,
+        )
     if segment is not None:
         found = [replace(one, segment=segment) for one in found]
     return judge_all(found, thresholds, alpha=alpha, method=correction)
@@ -151,6 +156,8 @@ def _column(  # noqa: PLR0917
     compared_as: str | None,
     definition: str,
     declared: ColumnContract | None,
+    *,
+    binding: bool,
 ) -> list[Measurement]:
     read = schema.conformed(baseline, production, declared.parse_share if declared else schema.PARSE_SHARE)
     sides = sides_of(baseline.distribution(compared_as), read.column.distribution(compared_as))
@@ -166,21 +173,18 @@ def _column(  # noqa: PLR0917
             result = empty
         else:
             result = measure_quality(entry, baseline, read.column, definition)
-            if result is not None and result.count and _forbidden(entry.id, declared, read.column):
+            if (
+                result is not None
+                and result.count
+                and binding
+                and _forbidden(entry.id, declared, read.column)
+            ):
                 result = replace(result, details={**result.details, FORBIDDEN: True})
                 result = result.noting("the contract allows none")
         if result is not None:
             signal = "data_drift" if entry.family is Family.DRIFT else "data_quality"
             results.append(replace(result, feature=baseline.name, signal=signal))
     return results
-
-
-def _without(measurement: Measurement, key: str) -> Measurement:
-    if key not in measurement.details:
-        return measurement
-    return replace(
-        measurement, details={name: held for name, held in measurement.details.items() if name != key}
-    )
 
 
 def _forbidden(metric_id: str, declared: ColumnContract | None, column: ColumnProfile) -> bool:
@@ -204,7 +208,13 @@ def _drift(
     if read.comparable:
         return measure_drift(entry, sides, definition)
     n = sides.baseline.n if sides.baseline is not None else 0
-    return Measurement(entry.id, definition, None, Status.SCHEMA_ERROR, n_baseline=n)
+    errors, kind = read.column.type_errors, baseline.kind.value
+    note = (
+        f"{errors:,} of {read.column.rows:,} values of production are no {kind}"
+        if errors
+        else (f"{baseline.type} in the baseline, {read.column.type} in production: nothing to compare")
+    )
+    return Measurement(entry.id, definition, None, Status.SCHEMA_ERROR, n_baseline=n, note=note)
 
 
 def _compared_as(column: ColumnProfile, definition: str) -> str | None:

@@ -97,10 +97,7 @@ class NumberCounter:
     def cells(self) -> Cells:
         """Return all that was counted."""
         self._flush()
-        if self._integers is not None:
-            held = np.flatnonzero(self._integers)
-            self._merge(Cells.of(held + self._integer_base, self._integers[held]))
-            self._integers = None
+        self._flush_integers()
         return self._cells
 
     def _table_for(self, window: _Window) -> IntArray | None:
@@ -108,6 +105,9 @@ class NumberCounter:
         table, first, end = self._table, window.base, window.base + window.size
         if table is not None:
             first, end = min(first, self._base), max(end, self._base + table.size)
+        if first < 1 << (63 - self._shift) < end:
+            # Between positive and negative codes lie those of NaN and infinity: all or none of them.
+            first, end = 0, 1 << (64 - self._shift)
         if end - first > TABLE:
             return None
         if table is None or end - first > table.size:
@@ -202,21 +202,27 @@ class NumberCounter:
             self._merge(Cells.of_codes(codes, table[held], self._shift).within())
 
     def _integer_table(self, low: int, high: int) -> IntArray:
-        if self._integers is not None:
-            base, end = self._integer_base, self._integer_base + self._integers.size
-            if base <= low and high < end:
-                return self._integers
-            low, high = min(low, base), max(high, end - 1)
-            if high - low >= 2 * INTEGER_WINDOW:
-                held = np.flatnonzero(self._integers)
-                self._merge(Cells.of(held + base, self._integers[held]))
-                self._integers = None
-                return self._integer_table(min(base, low), high)
-        table = np.zeros(high - low + 1, dtype=np.int64)
-        if self._integers is not None:
-            table[self._integer_base - low :][: self._integers.size] = self._integers
-        self._integers, self._integer_base = table, low
+        """Return the table of whole numbers, grown to hold [low, high], or begun anew if that is far off."""
+        held, base = self._integers, self._integer_base
+        first, end = low, high + 1
+        if held is not None:
+            first, end = min(first, base), max(end, base + held.size)
+            if end - first > 2 * INTEGER_WINDOW:
+                self._flush_integers()
+                held, first, end = None, low, high + 1
+        if held is not None and end - first == held.size:
+            return held
+        table = np.zeros(end - first, dtype=np.int64)
+        if held is not None:
+            table[base - first :][: held.size] = held
+        self._integers, self._integer_base = table, first
         return table
+
+    def _flush_integers(self) -> None:
+        table, self._integers = self._integers, None
+        if table is not None:
+            held = np.flatnonzero(table)
+            self._merge(Cells.of(held + self._integer_base, table[held]))
 
 
 def _without(values: NumberArray, nulls: IntArray | None) -> NumberArray:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelwatch import schema
@@ -48,8 +49,6 @@ from modelwatch.sides import sides_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
     from modelwatch.results import Measurement
 
@@ -205,6 +204,9 @@ def _compared_as(array: Any, definition: str) -> str:
 def distribution(values: Any, compared_as: str) -> Distribution | None:
     """Return the exact distribution of one column in memory, None where it holds nothing comparable."""
     array = as_array(values)
+    if pa.types.is_dictionary(array.type):
+        # A dictionary may repeat values, list null, and name what no row has.
+        array = array.dictionary_decode()
     kind = kind_of(array.type)
     if compared_as not in (NUMERICAL, CATEGORICAL):
         raise UsageError("Unknown kind", got=repr(compared_as), expected=f"{NUMERICAL} or {CATEGORICAL}")
@@ -219,8 +221,6 @@ def distribution(values: Any, compared_as: str) -> Distribution | None:
         return None
     counted = texts(array.drop_null()).value_counts()
     counts = dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
-    # A dictionary may list categories that no row has.
-    counts = {name: rows for name, rows in counts.items() if rows}
     return CategoricalDistribution(counts, array.null_count, 0, float(len(counts)))
 
 

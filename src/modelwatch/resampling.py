@@ -169,12 +169,14 @@ def time_blocks(
 ) -> list[Profile]:
     """Cut a table into profiles of ``rows`` rows in order of time.
 
-    A last shorter block is left out, and so are rows without a time.
+    A last shorter block is left out, and so are rows without a time. Of more than ``most`` blocks as many are
+    taken, spread evenly from the first to the last, so that every season has its share.
     """
     times = utc_times(table.column(event_time), timezone=timezone, name=event_time)
     ordered = pc.sort_indices(times)[: len(times) - times.null_count]
-    count = min(most, len(ordered) // rows)
+    blocks = len(ordered) // rows
+    chosen = np.linspace(0, blocks - 1, min(most, blocks)).round().astype(int).tolist()
     return [
         profile(TableSource(table.take(ordered[block * rows : (block + 1) * rows])), contract=contract)
-        for block in range(count)
+        for block in chosen
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from modelwatch import Contract, Measurement, Status, compare, measure, profile, run
+from modelwatch import Contract, Measurement, Status, Window, compare, measure, profile, run
 from modelwatch.comparing import DRIFT_METRICS
 from modelwatch.errors import SourceError, UsageError
 
@@ -171,3 +172,56 @@ def test_a_csv_column_whose_decimals_come_late_is_a_number(tmp_path: Path) -> No
     found = profile(path).columns
     assert (found["a"].type, found["a"].maximum, found["b"].type) == ("double", 1.5, "double")
     assert found["b"].missing == 1_100_000
+
+
+def test_dictionaries_that_repeat_values_or_list_null_are_read_by_their_rows() -> None:
+    indices = pa.array([0, 1, 2, None] * 25)
+    repeated = pa.DictionaryArray.from_arrays(indices, pa.array(["a", "a", "b"]))
+    assert measure("jsd", repeated, ["a", "a", "b", None] * 25).value == 0
+    for values in ([1.0, None, 2.0], ["a", None, "b"]):
+        listed = pa.DictionaryArray.from_arrays(indices, pa.array(values))
+        plain = [*values, None] * 25
+        result = measure("jsd", plain, listed)
+        assert (result.value, result.n_production) == (0, measure("jsd", plain, plain).n_production)
+
+
+def test_string_views_are_texts() -> None:
+    numbers = pa.array(["1.5", "2.5"] * 60).cast(pa.string_view())
+    assert (measure("psi", [1.5, 2.5] * 60, numbers).value, measure("psi", numbers, numbers).value) == (0, 0)
+    views = pa.table(
+        {
+            "at": pa.array(["2026-01-01T05:00:00Z", "2026-02-01T05:00:00Z"] * 50).cast(pa.string_view()),
+            "g": pa.array(["a", "b"] * 50).cast(pa.string_view()),
+            "x": pa.array(["1", "2"] * 50).cast(pa.string_view()),
+        }
+    )
+    plain = {"at": ["2026-01-01T05:00:00Z"] * 50, "g": ["a", "b"] * 25, "x": [1, 2] * 25}
+    contract = Contract.infer(profile(plain))
+    january = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+    monitor = {
+        "monitor": "m",
+        "data": {"event_time": "at"},
+        "signals": {"inputs": {"type": "data_drift"}},
+        "segments": [{"by": "g", "min_rows": 1}],
+    }
+    encoded = views.set_column(0, "at", views["at"].cast(pa.string()).dictionary_encode())
+    for source in (views, views.to_batches(), encoded):
+        found = run(monitor, views, source, january, contract=contract)["measurements"]
+        rows = [row["n_production"] for row in found if row["feature"] == "x" and row["segment"] is None]
+        assert rows
+        assert set(rows) == {50}
+
+
+def test_a_drafted_contract_rules_nothing_out_and_says_nothing_of_it() -> None:
+    before, after = {"x": [1.0, 2.0] * 100}, {"x": [1.0, 9.0] * 100}
+    inferred = Contract.infer(profile(before))
+    for contract, noted in ((inferred.draft(), False), (inferred, True)):
+        sides = profile(before, contract=contract), profile(after, contract=contract)
+        (found,) = compare(*sides, contract=contract, metrics=["out_of_bounds_rate"])
+        assert (found.count, "the contract allows none" in found.note) == (100, noted)
+
+
+def test_a_schema_error_says_what_is_unlike() -> None:
+    found = compared([1.0, 2.0] * 50, ["a", "b"] * 50, metrics=["psi"])
+    assert found[PSI].status is Status.SCHEMA_ERROR
+    assert "100 of 100 values of production are no number" in found[PSI].note

@@ -160,6 +160,14 @@ def seasonal(days: int, shift: float = 0.0) -> pd.DataFrame:
     return pd.concat(frames)
 
 
+def test_held_out_blocks_are_spread_over_the_whole_baseline() -> None:
+    moments = pa.array(np.arange(2_000) * 1_000_000, pa.timestamp("us", tz="UTC"))
+    blocks = time_blocks(pa.table({"t": moments, "x": np.arange(2_000)}), "t", 10, most=60)
+    lows = [block.columns["x"].minimum for block in blocks]
+    assert (len(blocks), lows[0], lows[-1]) == (60, 0, 1_990)
+    assert np.all(np.diff(np.array(lows, dtype=float)) >= 30)
+
+
 def test_held_out_blocks_know_the_seasons() -> None:
     baseline = pa.Table.from_pandas(seasonal(40), preserve_index=False)
     blocks = time_blocks(baseline, "t", 150)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from modelwatch.errors import SourceError
 from modelwatch.sources.base import BatchSource, Source, TableSource
-from modelwatch.sources.tables import table_from_columns, table_from_frame
+from modelwatch.sources.tables import table_from_columns, table_from_frame, without_string_views
 
 if TYPE_CHECKING:
     from modelwatch.contract import Contract
@@ -47,7 +47,7 @@ def open_source(  # noqa: PLR0911  (one line a kind)
     if isinstance(source, pa.RecordBatch):
         return _unique(pa.Table.from_batches([source]))
     if isinstance(source, pa.RecordBatchReader):
-        return BatchSource(source.schema, iter(source))
+        return _from_batches(iter(source), source.schema)
     if isinstance(source, Mapping):
         return _unique(table_from_columns(source))
     if hasattr(source, "iloc") and hasattr(source, "columns"):
@@ -67,19 +67,22 @@ def _is_paths(source: Any) -> bool:
 
 def _unique(table: pa.Table) -> TableSource:
     repeated = tuple(sorted(n for n, times in Counter(table.column_names).items() if times > 1))
+    table = without_string_views(table)
     positions = [i for i, name in enumerate(table.column_names) if name not in repeated]
     return TableSource(table.select(positions) if repeated else table, repeated)
 
 
-def _from_batches(batches: Iterator[Any]) -> BatchSource:
+def _from_batches(batches: Iterator[Any], schema: pa.Schema | None = None) -> BatchSource:
     first = next(batches, None)
     if first is None:
-        return BatchSource(pa.schema([]), iter(()))
+        empty = (schema or pa.schema([])).empty_table()
+        return BatchSource(without_string_views(empty).schema, iter(()))
     if not isinstance(first, pa.RecordBatch):
         raise SourceError("Expected Arrow record batches", got=type(first).__name__)
+    begun = without_string_views(first)
 
     def chained() -> Iterator[pa.RecordBatch]:
-        yield first
-        yield from batches
+        yield begun
+        yield from map(without_string_views, batches)
 
-    return BatchSource(first.schema, chained())
+    return BatchSource(begun.schema, chained())

@@ -112,8 +112,6 @@ class ParquetSource:
                 continue
             with reading(part.file, _EXPECTED):
                 times = file.read_row_group(part.group, columns=[event_time], use_threads=False).column(0)
-            if pa.types.is_dictionary(times.type):
-                times = times.cast(times.type.value_type)
             mask, without = inside(times, window, timezone=timezone, name=event_time)
             undated = undated.plus(*without)
             mask = mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from modelwatch.columns import as_array
+from modelwatch.columns import as_array, without_views
 from modelwatch.errors import SourceError
 
 if TYPE_CHECKING:
@@ -38,6 +38,15 @@ def table_from_columns(columns: Mapping[str, Any]) -> pa.Table:
     if len(set(lengths.values())) > 1:
         raise SourceError("Columns differ in length", got=lengths, expected="as many values in each")
     return pa.Table.from_arrays(list(arrays.values()), names=[str(name) for name in arrays])
+
+
+def without_string_views(rows: Any) -> Any:
+    """Return a table or a batch whose string views are plain strings."""
+    views = [position for position, field in enumerate(rows.schema) if pa.types.is_string_view(field.type)]
+    for position in views:
+        name = rows.schema.field(position).name
+        rows = rows.set_column(position, name, without_views(rows.column(position)))
+    return rows
 
 
 def table_from_rows(rows: list[dict[str, Any]]) -> pa.Table:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from modelwatch.columns import without_views
 from modelwatch.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ def utc_times(column: pa.ChunkedArray | pa.Array, *, timezone: str | None, name:
     SourceError
         If times carry no zone and none is declared, or the column holds no times.
     """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    column = without_views(column)
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _parsed(column, timezone, name)
