@@ -40,10 +40,10 @@ def adopt_orphans() -> None:
 
 
 def keep_workers() -> None:
-    """Be Spark's daemon of Python workers, but for its ignoring that they end.
+    """Run Spark's daemon of Python workers, which ignores their ends, without its doing so.
 
-    The kernel forgets a process whose end is ignored, and these do a good part of the work; not ignored, they
-    stay until the daemon ends and whoever adopted them waits for them.
+    The kernel forgets the time of a process whose end is ignored. Not ignored, a worker stays until the
+    daemon has ended and who adopted it waits for it.
     """
     daemon = import_module("pyspark.daemon")
     vars(daemon)["SIGCHLD"] = signal.SIGURG
