@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +172,11 @@ def test_a_csv_column_whose_decimals_come_late_is_a_number(tmp_path: Path) -> No
     found = profile(path).columns
     assert (found["a"].type, found["a"].maximum, found["b"].type) == ("double", 1.5, "double")
     assert found["b"].missing == 1_100_000
+
+
+@pytest.mark.parametrize("metric", ["r2", "mse", "rmse", "mae"])
+def test_numbers_whose_squares_overflow_raise_no_warning(metric: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = measure(metric, [1e200, -1e200, 0], [1e200, 1e200, 1])
+    assert found.status == ("ok" if metric == "mae" else "error")
