@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelwatch.azureml import typed
 from modelwatch.column_contracts import ColumnContract, Role
 from modelwatch.contract import Contract
+from modelwatch.metrics import AZUREML
 from modelwatch.performance.labels import join_labels
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
@@ -82,6 +84,8 @@ def read_inputs(
     if contract is None:
         roles = roles_of(monitor, reference)
         contract = Contract.infer(reference, roles=roles, timezone=monitor.data.timezone).draft()
+        if monitor.baseline.definition == AZUREML:
+            contract = typed(contract, reference)
     contract = _dated(contract, monitor)
     if reference_rows is not None and contract != given:
         reference = _read_again(reference, reference_rows, contract)
