@@ -8,19 +8,25 @@ computed is a status here, not NaN or an exception.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modelwatch import distances, evidence
 from modelwatch.bins import BinnedCounts, count_between, equal_width_edges
+from modelwatch.columns import Kind
 from modelwatch.empirical import wasserstein
 from modelwatch.metrics import AZUREML, CATEGORICAL, NUMERICAL
 from modelwatch.results import Measurement, Status
 
 if TYPE_CHECKING:
     from modelwatch.arrays import AnyArray, FloatArray
+    from modelwatch.column_contracts import ColumnContract
+    from modelwatch.column_profiles import ColumnProfile
+    from modelwatch.contract import Contract
     from modelwatch.distributions import CategoricalDistribution, NumericDistribution
+    from modelwatch.profiles import Profile
     from modelwatch.sides import CategoricalSides, NumericSides
 
 LAPLACE = 1.0
@@ -36,6 +42,32 @@ def feature_kind(distinct: int, rows: int, *, integer: bool) -> str:
     kinds.
     """
     return CATEGORICAL if integer and rows and distinct / rows < CATEGORICAL_BELOW else NUMERICAL
+
+
+def integer_kind(column: ColumnProfile) -> str | None:
+    """Return how Azure ML compares a profiled integer column, None for others and beyond exact counts."""
+    if column.cells is None or not column.integer or column.cells.shift:
+        return None
+    distinct = column.cells.keys.size + (1 if column.missing else 0)
+    return feature_kind(distinct, column.rows, integer=True)
+
+
+def typed(contract: Contract, baseline: Profile) -> Contract:
+    """Return a drafted contract with integers compared as Azure ML would, which looks at ``baseline``."""
+
+    def as_azure(declared: ColumnContract) -> ColumnContract:
+        column = baseline.columns.get(declared.name)
+        if (
+            declared.kind is not None
+            or declared.identifies
+            or column is None
+            or column.kind is not Kind.NUMBER
+        ):
+            return declared
+        kind = integer_kind(column)
+        return declared if kind is None else replace(declared, kind=kind)
+
+    return contract.changed(tuple(as_azure(column) for column in contract.columns), contract.timezone)
 
 
 def numeric(metric: str, sides: NumericSides) -> Measurement:

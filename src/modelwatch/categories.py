@@ -140,7 +140,7 @@ class CategoryCounter:
 
     def _add(self, names: pa.Array, counts: IntArray) -> None:
         raw = names.to_pylist()
-        texts = raw if max(map(len, raw), default=0) <= LONGEST else [_shortened(name) for name in raw]
+        texts = raw if max(map(len, raw), default=0) <= LONGEST else [shortened(name) for name in raw]
         if self._horizon is not None:
             near = hashes(texts) <= self._horizon
             self._overflow += int(counts[~near].sum())
@@ -170,7 +170,8 @@ def _codes(indices: pa.Array) -> AnyArray:
     return np.frombuffer(indices.buffers()[1], dtype=np.int32)[indices.offset :][: len(indices)]
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
+    """Return a category by which a profile knows it: long texts by their beginning and hash."""
     if len(name) <= LONGEST:
         return name
     return f"{name[:_PREFIX]}…#{int(hashes([name])[0]):016x}"

@@ -98,7 +98,8 @@ class ColumnProfile:
             return CategoricalDistribution(counts.counts, self.missing, counts.overflow, counts.distinct)
         if self.cells is not None and self.cells.shift == 0:
             values = self.cells.edges()[0].tolist()
-            names = [str(int(value)) if self.integer else repr(value) for value in values]
+            # Whole numbers are the same categories whether or not a null made them floats.
+            names = [str(int(value)) if value.is_integer() else repr(value) for value in values]
             counted = dict(zip(names, self.cells.counts.tolist(), strict=True))
             return CategoricalDistribution(counted, self.missing, 0, float(len(counted)))
         return None

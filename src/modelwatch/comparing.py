@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from modelwatch import schema
-from modelwatch.azureml import feature_kind
+from modelwatch.azureml import integer_kind
 from modelwatch.column_contracts import Role
 from modelwatch.column_profiles import ColumnProfile
 from modelwatch.columns import Kind
@@ -223,10 +223,7 @@ def _compared_as(column: ColumnProfile, definition: str) -> str | None:
         return None
     if column.cells is None:
         return CATEGORICAL
-    if definition == AZUREML and column.integer and column.cells.shift == 0:
-        distinct = column.cells.keys.size + (1 if column.missing else 0)
-        return feature_kind(distinct, column.rows, integer=True)
-    return NUMERICAL
+    return (integer_kind(column) if definition == AZUREML else None) or NUMERICAL
 
 
 def _applies(entry: Metric, compared_as: str | None, definition: str, *, explicit: bool) -> bool:

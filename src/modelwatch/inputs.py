@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelwatch.azureml import typed
 from modelwatch.column_contracts import ColumnContract, Role
 from modelwatch.contract import Contract
+from modelwatch.metrics import AZUREML
 from modelwatch.performance.labels import join_labels
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
-from modelwatch.rows import Condition, Keeping, Rows
+from modelwatch.rows import Keeping, Rows
 from modelwatch.schema import absence
 from modelwatch.sources.base import BatchSource, ColumnSource, TableSource, read_table
 from modelwatch.sources.collector import EVENT_TIME, CollectorSource, DeploymentSource
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from modelwatch.columns import Kind
     from modelwatch.monitor import Monitor
     from modelwatch.performance.labels import LabelledRows
+    from modelwatch.rows import Condition
     from modelwatch.sources.base import Source
     from modelwatch.sources.windows import Undated
 
@@ -82,6 +86,8 @@ def read_inputs(
     if contract is None:
         roles = roles_of(monitor, reference)
         contract = Contract.infer(reference, roles=roles, timezone=monitor.data.timezone).draft()
+        if monitor.baseline.definition == AZUREML:
+            contract = typed(contract, reference)
     contract = _dated(contract, monitor)
     if reference_rows is not None and contract != given:
         reference = _read_again(reference, reference_rows, contract)
@@ -225,16 +231,22 @@ def roles_of(monitor: Monitor, baseline: Profile) -> dict[str, Role]:
     return {name: role for name, role in named.items() if name in baseline.columns}
 
 
-def of_segment(
-    inputs: Inputs, column: str, value: str, baseline: Profile | None, production: Profile
-) -> Inputs:
+def reading_of(inputs: Inputs, column: str) -> Kind | None:
+    """Return the kind as which both sides' values of a column are named: the contract's or the baseline's."""
+    declared, before = inputs.contract.get(column), inputs.baseline.columns.get(column)
+    if declared is not None:
+        return declared.value_kind
+    return None if before is None else before.kind
+
+
+def of_segment(inputs: Inputs, condition: Condition, baseline: Profile | None, production: Profile) -> Inputs:
     """Return the inputs of one segment; without a baseline of its own it keeps the whole one's profile."""
     before, after = inputs.baseline_rows, inputs.production_rows
     return replace(
         inputs,
         baseline=inputs.baseline if baseline is None else baseline,
         production=production,
-        baseline_rows=None if before is None else before.where(column, value),
-        production_rows=None if after is None else after.where(column, value),
-        labelled={lag: labelled.where(Condition(column, value)) for lag, labelled in inputs.labelled.items()},
+        baseline_rows=None if before is None else before.where(condition),
+        production_rows=None if after is None else after.where(condition),
+        labelled={lag: labelled.where(condition) for lag, labelled in inputs.labelled.items()},
     )

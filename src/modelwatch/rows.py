@@ -9,35 +9,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelwatch.columns import texts
 from modelwatch.sources.base import ReadAgain, assembled, only, read_table
+from modelwatch.value_names import value_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from modelwatch.columns import Kind
     from modelwatch.sources.base import Source
 
 
 class Condition(NamedTuple):
-    """Rows whose ``column`` has this value, by its text."""
+    """Rows whose ``column`` has the value of this name, as `modelwatch.value_names` names values."""
 
     column: str
     value: str
+    reading: Kind | None = None
 
     def of(self, values: Any) -> Any:
         """Return which of ``values`` meet it."""
-        return pc.fill_null(pc.equal(texts_of(values), self.value), False)
-
-
-def texts_of(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    """Return categories by the names that profiles know them by."""
-    if isinstance(values, pa.ChunkedArray):
-        return pa.chunked_array([texts_of(chunk) for chunk in values.chunks], type=pa.string())
-    if pa.types.is_floating(values.type):
-        encoded = values.dictionary_encode()
-        names = pa.array([repr(value) for value in encoded.dictionary.to_pylist()], type=pa.string())
-        return names.take(encoded.indices)
-    return texts(values).cast(pa.string())
+        return pc.fill_null(pc.equal(value_names(values, self.reading), self.value), False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +55,9 @@ class Rows:
     def __contains__(self, name: str) -> bool:
         return name in self.names
 
-    def where(self, column: str, value: str) -> Rows:
-        """Return the rows with one value of a column."""
-        return replace(self, condition=Condition(column, value))
+    def where(self, condition: Condition) -> Rows:
+        """Return the rows that meet a condition."""
+        return replace(self, condition=condition)
 
     def table(self, names: Iterable[str]) -> pa.Table:
         """Read columns into memory; those that there are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,14 @@ from modelwatch.contract import Contract
 from modelwatch.declared_signals import PROFILED
 from modelwatch.errors import SourceError
 from modelwatch.failures import reason
-from modelwatch.inputs import Inputs, of_segment, read_inputs
+from modelwatch.inputs import Inputs, of_segment, read_inputs, reading_of
 from modelwatch.monitor import Monitor, Segmentation
 from modelwatch.results import Measurement, Status
+from modelwatch.rows import Condition
 from modelwatch.schema import absence, blank
-from modelwatch.segments import Segment, profile_segments, segments_of
+from modelwatch.segments import Segment, counted_values, profile_segments, too_many
 from modelwatch.table_quality import left_out
+from modelwatch.value_names import profiled_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -129,13 +132,25 @@ def _segmented(
         status = Status.NO_DATA if blank(inputs.production) else Status.SCHEMA_ERROR
         yield _unsegmented(monitor, segmentation.by, status, lacking)
         return
-    segments = list(_segments(monitor, inputs, segmentation.by, segmentation.min_rows))
+    by = segmentation.by
+    if inputs.production_rows is None:
+        raise SourceError("Segments need the rows of production, not its profile", where=monitor.monitor)
+    now = counted_values(inputs.production_rows.source, by, reading_of(inputs, by))
+    before = _before(inputs, by)
+    if not now and too_many(len(before)):
+        # That production holds nothing to tell apart matters more than what vanished.
+        before = {}
+    for side, counts in (("production", now), ("baseline", before)):
+        if note := too_many(len(counts)):
+            yield _unsegmented(monitor, by, Status.SCHEMA_ERROR, f"column {by!r} has in {side} {note}")
+            return
+    segments = list(_segments(inputs, by, segmentation.min_rows, now, before))
     if not segments:
-        column = inputs.production.columns[segmentation.by]
+        column = inputs.production.columns[by]
         held = column.rows > column.missing
         status = Status.SCHEMA_ERROR if held else Status.NO_DATA
         what = "is no column of categories" if held else "has no values in production"
-        yield _unsegmented(monitor, segmentation.by, status, f"column {segmentation.by!r} {what}")
+        yield _unsegmented(monitor, by, status, f"column {by!r} {what}")
     for found, part in segments:
         label = f"{segmentation.by}={found.value}"
         if part is None:
@@ -197,27 +212,32 @@ def _overlap(monitor: Monitor, inputs: Inputs) -> str:
     return f"baseline overlaps production from {start} to {end}"
 
 
+def _before(inputs: Inputs, by: str) -> dict[str, int]:
+    """Return how many rows of the baseline each value of a column has."""
+    if inputs.baseline_rows is not None and by in inputs.baseline_rows:
+        return counted_values(inputs.baseline_rows.source, by, reading_of(inputs, by))
+    column = inputs.baseline.columns.get(by)
+    return {} if column is None else profiled_names(column)
+
+
 def _segments(
-    monitor: Monitor, inputs: Inputs, by: str, fewest: int
+    inputs: Inputs, by: str, fewest: int, now: Mapping[str, int], before: Mapping[str, int]
 ) -> Iterator[tuple[Segment, Inputs | None]]:
     """Yield each segment's inputs, None where it has too few rows; the baseline may lack a segment."""
-    production = inputs.production_rows
-    if production is None:
-        raise SourceError("Segments need the rows of production, not its profile", where=monitor.monitor)
-    found = segments_of(inputs.production, by)
-    seen = {segment.value for segment in found}
-    before = segments_of(inputs.baseline, by) if by in inputs.baseline.columns else []
-    found += [Segment(gone.value, 0) for gone in before if gone.value not in seen and gone.rows >= fewest]
+    found = [Segment(value, rows) for value, rows in now.items()]
+    found += [Segment(value, 0) for value, rows in before.items() if value not in now and rows >= fewest]
     large = [segment.value for segment in found if segment.rows >= fewest]
-    after = profile_segments(production.source, by, large, contract=inputs.contract)
+    profiled = partial(
+        profile_segments, column=by, values=large, contract=inputs.contract, reading=reading_of(inputs, by)
+    )
+    after = {} if inputs.production_rows is None else profiled(inputs.production_rows.source)
     baselines = {}
     if inputs.baseline_rows is not None and by in inputs.baseline_rows:
-        baselines = profile_segments(inputs.baseline_rows.source, by, large, contract=inputs.contract)
+        baselines = profiled(inputs.baseline_rows.source)
     for segment in found:
         if segment.value not in after:
             yield segment, None
             continue
-        yield (
-            segment,
-            of_segment(inputs, by, segment.value, baselines.get(segment.value), after[segment.value]),
-        )
+        condition = Condition(by, segment.value, reading_of(inputs, by))
+        part = of_segment(inputs, condition, baselines.get(segment.value), after[segment.value])
+        yield segment, part

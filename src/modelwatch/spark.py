@@ -7,6 +7,7 @@ the JVM to Python costs far more than counting them.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import reduce
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import pyarrow as pa
 from modelwatch.errors import SourceError
 from modelwatch.profiles import Profile
 from modelwatch.profiling import profile
-from modelwatch.sources.base import BatchSource
+from modelwatch.sources.base import BatchSource, TableSource
 from modelwatch.sources.files import parquet_files
 from modelwatch.sources.parquet import ParquetSource
 
@@ -41,25 +42,38 @@ def profile_dataframe(
         ``spark.sql.execution.arrow.maxRecordsPerBatch`` to 131072.
     contract, columns
         As of `modelwatch.profile`.
+
+    Raises
+    ------
+    SourceError
+        If columns asked for are missing.
     """
-    names = list(frame.columns if columns is None else columns)
-    selected = frame.select(*[f"`{name}`" for name in names])
+    given = list(frame.columns)
+    repeated = tuple(sorted(name for name, times in Counter(given).items() if times > 1))
+    names = [name for name in (given if columns is None else columns) if name not in repeated]
+    if missing := [name for name in names if name not in given]:
+        raise SourceError("Columns asked for are missing", got=given, expected=missing)
+    # Spark resolves names anew at each step, and reads dots and backticks in them: it gets to see numbers.
+    numbered = frame.toDF(*map(str, range(len(given))))
+    selected = numbered.select(*[str(given.index(name)) for name in names])
 
     def scan(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        first = next(batches, None)
+        renamed = (pa.RecordBatch.from_arrays(batch.columns, names=names) for batch in batches)
+        first = next(renamed, None)
         if first is None:
             return
 
         def chained() -> Iterator[pa.RecordBatch]:
             yield first
-            yield from batches
+            yield from renamed
 
-        yield _row(profile(BatchSource(first.schema, chained()), contract=contract))
+        yield _row(profile(BatchSource(first.schema, chained(), repeated), contract=contract))
 
     found = selected.mapInArrow(scan, _SCHEMA).collect()
     if not found:
         types = import_module("pyspark.sql.pandas.types")
-        return profile(types.to_arrow_schema(selected.schema).empty_table(), contract=contract)
+        empty = types.to_arrow_schema(selected.schema).empty_table().rename_columns(names)
+        return profile(TableSource(empty, repeated), contract=contract)
     return _merged(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,11 @@ def test_a_schema_error_says_what_is_unlike() -> None:
     found = compared([1.0, 2.0] * 50, ["a", "b"] * 50, metrics=["psi"])
     assert found[PSI].status is Status.SCHEMA_ERROR
     assert "100 of 100 values of production are no number" in found[PSI].note
+
+
+@pytest.mark.parametrize("metric", ["r2", "mse", "rmse", "mae"])
+def test_numbers_whose_squares_overflow_raise_no_warning(metric: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = measure(metric, [1e200, -1e200, 0], [1e200, 1e200, 1])
+    assert found.status == ("ok" if metric == "mae" else "error")

@@ -360,3 +360,24 @@ def test_top_features_need_importances() -> None:
     importances = ({"a": 0.1, "b": 3.0, "c": -2.0, "d": 0.0},) * 2
     found = run(monitor, frame, frame, importances=importances)["measurements"]
     assert [m["feature"] for m in found] == ["b", "c"]
+
+
+def test_without_a_contract_integers_are_what_azure_ml_takes_them_for() -> None:
+    monitor = {
+        "monitor": "m",
+        "baseline": {"definition": "azureml/4b41f8c"},
+        "signals": {"d": {"type": "data_drift", "numeric": "nwd", "categorical": "jsd"}},
+    }
+    before, after = {"i": [0, 1] * 500}, {"i": [0, 1, 1, 1] * 250}
+
+    def metrics(baseline: Any, production: Any, **more: Any) -> list[str]:
+        return [row["metric"] for row in run(monitor, baseline, production, **more)["measurements"]]
+
+    assert metrics(before, after) == ["jensen_shannon_distance"]
+    assert metrics(profile(before), after) == ["jensen_shannon_distance"]
+    assert metrics({"i": [0, 1] * 10}, after) == ["normalized_wasserstein_distance"]
+    declared = Contract(columns=(ColumnContract(name="i", type="integer"),))
+    assert metrics(before, after, contract=declared) == ["normalized_wasserstein_distance"]
+    # One null makes them floats, and no other categories.
+    (row,) = run(monitor, before, {"i": [np.nan, *([0, 1] * 500)]})["measurements"]
+    assert row["value"] < 0.01

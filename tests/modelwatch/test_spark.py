@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelwatch import Contract, profile
+from modelwatch.errors import SourceError
 
 # Spark's own Python leaves sockets to the garbage collector and calls deprecated pandas functions.
 pytestmark = [
@@ -90,3 +91,22 @@ def test_an_empty_frame(session: Any, folder: Path) -> None:
     from modelwatch.spark import profile_dataframe
 
     assert profile_dataframe(session.read.parquet(str(folder)).limit(0)).rows == 0
+
+
+def test_names_that_spark_would_read_as_expressions(session: Any) -> None:
+    from modelwatch.spark import profile_dataframe
+
+    columns = {
+        "a.b": [1, 2, 3],
+        "c`d": ["x", "y", None],
+        "`e.f`": [1.5, 2.5, 3.5],
+        "g h": [True, False, True],
+    }
+    frame = session.createDataFrame(list(zip(*columns.values(), strict=True)), list(columns))
+    assert profile_dataframe(frame) == profile(columns)
+    assert profile_dataframe(frame, columns=["c`d", "a.b"]) == profile(columns, columns=["c`d", "a.b"])
+    assert list(profile_dataframe(frame.limit(0)).columns) == list(columns)
+    twice = frame.select("`a.b`", "`g h`").toDF("same", "same")
+    assert profile_dataframe(twice.withColumnRenamed("none", "such")).duplicate_names == ("same",)
+    with pytest.raises(SourceError, match="missing"):
+        profile_dataframe(frame, columns=["nope"])

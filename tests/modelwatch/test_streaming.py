@@ -15,7 +15,7 @@ import pytest
 
 from modelwatch import ColumnContract, Contract, Role, Window, profile, run
 from modelwatch.errors import ProfileError, SourceError
-from modelwatch.rows import Rows
+from modelwatch.rows import Condition, Rows
 from modelwatch.segments import profile_segments
 from modelwatch.sources.base import BatchSource, ReadAgain, read_table
 from modelwatch.sources.collector import Collection, CollectorSource, DeploymentSource
@@ -329,7 +329,9 @@ def test_a_stream_is_read_once_and_a_sample_is_spread_evenly() -> None:
     with pytest.raises(SourceError, match="once"):
         list(stream.batches())
     rows = Rows(open_source(TABLE), tuple(TABLE.column_names))
-    taken = rows.where("s", "a").sampled(["x"], 100, TABLE.filter(pa.compute.equal(TABLE["s"], "a")).num_rows)
+    taken = rows.where(Condition("s", "a")).sampled(
+        ["x"], 100, TABLE.filter(pa.compute.equal(TABLE["s"], "a")).num_rows
+    )
     assert taken.num_rows == 100
     assert set(taken["x"].to_pylist()) <= set(TABLE["x"].to_pylist())
 

@@ -154,7 +154,7 @@ def unified(*columns: LabelColumn) -> tuple[LabelColumn, ...]:
     if len(kinds) < 2 or not kinds & {Kind.NUMBER, Kind.BOOLEAN}:
         return columns
     names = {
-        name: _as_number(name) if column.kind is Kind.TEXT else name
+        name: number_name(name) if column.kind is Kind.TEXT else name
         for column in held
         for name in column.names
     }
@@ -169,7 +169,8 @@ def _holds_truths(column: LabelColumn) -> bool:
     return column.kind is Kind.BOOLEAN or all(name.casefold() in ("false", "true") for name in column.names)
 
 
-def _as_number(name: str) -> str:
+def number_name(name: str) -> str:
+    """Return the class of the number that a text spells, else the text itself."""
     if not _NUMBER.match(name) or len(name) > _LONGEST_NUMBER:
         return name
     # Whole numbers beyond 2**53 stay exact.

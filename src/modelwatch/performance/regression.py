@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from modelwatch.intervals import Interval, mean_of_losses, resampled
 
 if TYPE_CHECKING:
     from modelwatch.arrays import FloatArray, IntArray
 
 
+# Squares of numbers beyond 1e154 overflow: the caller gets an infinity or NaN, and says so by a status.
+@np.errstate(over="ignore", invalid="ignore")
 def score(metric: str, truth: FloatArray, predicted: FloatArray) -> tuple[float, Interval | None] | None:
     """Return ``mae``, ``mse``, ``rmse`` or ``r2`` with its interval; None for R² of a constant truth."""
     error = predicted - truth
