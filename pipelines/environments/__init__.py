@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azure.ai.ml.entities import Environment
-
 from mlops.errors import PipelineError
 
 if TYPE_CHECKING:
+    from azure.ai.ml.entities import Environment
+
     from mlops.settings import Environment as Settings
 
 __all__ = [
@@ -101,6 +101,8 @@ def training_environment(settings: Settings, root: Path = ROOT) -> Environment:
     PipelineError
         The lock or the Dockerfile is missing.
     """
+    from azure.ai.ml.entities import Environment  # noqa: PLC0415 - seconds that naming an image does not need
+
     specification = training_specification(root)
     return Environment(
         name=specification.name,
@@ -129,6 +131,8 @@ def serving_environment(settings: Settings, root: Path = ROOT) -> Environment:
     PipelineError
         The lock or the Dockerfile is missing.
     """
+    from azure.ai.ml.entities import Environment  # noqa: PLC0415 - see training_environment
+
     specification = serving_specification(root)
     return Environment(
         name=specification.name,

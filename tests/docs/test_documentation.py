@@ -122,6 +122,22 @@ def test_each_group_of_checks_has_a_page_and_each_page_a_reason() -> None:
         assert "**Done when**" in text
 
 
+def test_a_newcomer_reads_when_the_images_are_built() -> None:
+    """What says so, and what it says is so: the run that applies a stack calls the workflow of the images."""
+    for path, words in (
+        ("README.md", r"images\s+that jobs run in are built by `infra-deploy`"),
+        ("src/mlops/onboarding/README.md", r"`infra-deploy` applies the stack and then builds the images"),
+        ("src/mlops/onboarding/runbooks/preview.md", r"gh workflow run images\.yml"),
+        ("pipelines/environments/README.md", r"The workflow \[`images`\]"),
+        (".github/workflows/README.md", r"^\| `images` \|"),
+    ):
+        assert re.search(words, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), path
+    deploys = (ROOT / ".github/workflows/infra-deploy.yml").read_text(encoding="utf-8")
+    for environment in ("dev", "staging", "prod"):
+        assert f"needs: [changes, {environment}]" in deploys
+    assert deploys.count("uses: ./.github/workflows/images.yml") == 3
+
+
 ARTICLE = (ROOT / "src/mlops/onboarding/mlops-v2-article.md").read_text(encoding="utf-8")
 STEPS = re.findall(r"^\| \*\*(\d+)\. .*$", ARTICLE, re.MULTILINE)
 NAMED = re.findall(r"`((?:src|infra|pipelines|environments|tests|\.github)/[^`\s]+)`", ARTICLE)

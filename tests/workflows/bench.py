@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlops.cli.delivery.imaging import images_of
+from mlops.settings import load
 from tests.workflows.node_service import ROOT
 from tests.workflows.simulation.github_api import GitHubApi
 from tests.workflows.simulation.machine import Machine
@@ -55,6 +57,10 @@ def make_repository(folder: Path) -> Path:
     for path in (ROOT / "environments").glob("*.yaml"):
         shutil.copy(path, folder / "environments")
     shutil.copytree(ROOT / "environments" / "releases", folder / "environments" / "releases")
+    for name in ("training", "serving"):
+        for file in (f"environments/locks/{name}.txt", f"pipelines/environments/{name}/Dockerfile"):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, folder / file)
     usecase = folder / "pipelines" / "classical"
     usecase.mkdir(parents=True)
     shutil.copy(ROOT / "pipelines/classical/usecase.yaml", usecase)
@@ -120,6 +126,8 @@ class Bench:
         for stack in ALL_STACKS:
             bench.environments[stack] = bench.environment(f"deploy-{stack}", branches=("main",))
             bench.environments[f"{stack}-plan"] = bench.environment(f"plan-{stack}")
+        for environment in ALL_STACKS[1:]:
+            bench.registry(environment, full=True)
         return bench
 
     @staticmethod
@@ -132,6 +140,19 @@ class Bench:
             "PULUMI_BACKEND_URL": "azblob://state?storage_account=state",
         }
         return Environment(variables, **options)
+
+    def registry(self, environment: str, *, full: bool = False) -> Path:
+        """Make the environment's container registry anew, empty or with the images of the present files."""
+        root = self.machine.workspace
+        settings = load(environment, root)
+        folder = self.machine.folder / "registries" / settings.names.container_registry
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for image in images_of(settings, root) if full else ():
+            (folder / image.name).mkdir()
+            for tag in (image.tag, image.definition_tag):
+                (folder / image.name / tag).touch()
+        return folder
 
     def review(
         self, stack: str, approval: str, meanwhile: Callable[[dict[str, Any]], None] | None = None

@@ -23,7 +23,8 @@ __all__ = ["policy_findings"]
 _PIN = re.compile(
     r"^\s*-?\s*uses: (?P<action>[\w./-]+)@(?P<commit>\S+?)(?:\s+# (?P<version>\S+))?\s*$", re.MULTILINE
 )
-_DEPLOYS = re.compile(r"mlops (ci apply|deploy|rollback|register)\b")
+_DEPLOYS = re.compile(r"mlops (ci (apply|push-images)|deploy|rollback|register)\b")
+_LOOKS = re.compile(r"mlops ci (plan|images)\b")
 _SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 _DANGEROUS_TRIGGERS = {"pull_request_target", "workflow_run", "issue_comment"}
 
@@ -90,8 +91,8 @@ def _signing_in(job: dict[str, Any], permissions: dict[str, str]) -> Iterator[st
     if ("azure/login" in uses) != (permissions.get("id-token") == "write") and "actions/attest" not in uses:
         yield "asks for an identity that it does not use, or the other way round"
     scripts = " ".join(str(step.get("run", "")) for step in job["steps"])
-    if "mlops ci plan" in scripts and not environment.endswith("-plan"):
-        yield "previews as an identity that may deploy"
+    if _LOOKS.search(scripts) and not environment.endswith("-plan"):
+        yield "looks as an identity that may deploy"
     if "contents" in {scope for scope, level in permissions.items() if level == "write"} and environment:
         yield "writes to the repository as an identity of Azure: two jobs, or one that is taken over has both"
     if _DEPLOYS.search(scripts):

@@ -119,7 +119,11 @@ def test_push_to_main_deploys_what_changed_as_previewed(bench: Bench) -> None:
     bench.change("environments/dev.yaml", BUDGET)
     bench.machine.preview("dev", UPDATE)
     run = bench.push()
-    assert run.identities() == {"dev/preview": "plan-dev", "dev/apply": "deploy-dev"}
+    assert run.identities() == {
+        "dev/preview": "plan-dev",
+        "dev/apply": "deploy-dev",
+        "dev-images/look": "plan-dev",
+    }
     assert run.job("dev/apply").environment == "dev"
     assert run.job("dev/apply").concurrency == {"group": "stack-dev", "cancel-in-progress": False}
     assert len(bench.called("pulumi up")) == 1
@@ -158,8 +162,11 @@ def test_what_fails_in_one_stage_does_not_reach_the_next(bench: Bench) -> None:
     assert "does not settle" in run.job("dev/apply").steps[-1].output
     assert {name: result for name, result in run.results().items() if "/" not in name} == {
         "changes": "success",
+        "dev-images": "skipped",
         "staging": "skipped",
+        "staging-images": "skipped",
         "prod": "skipped",
+        "prod-images": "skipped",
     }
 
 
@@ -202,7 +209,11 @@ def test_rejected_approval_never_signs_in(bench: Bench) -> None:
 def test_dispatch_deploys_one_stack_changed_or_not(bench: Bench) -> None:
     bench.machine.preview("staging", UPDATE)
     run = bench.run("infra-deploy", "workflow_dispatch", inputs={"stack": "staging"})
-    assert run.identities() == {"staging/preview": "plan-staging", "staging/apply": "deploy-staging"}
+    assert run.identities() == {
+        "staging/preview": "plan-staging",
+        "staging/apply": "deploy-staging",
+        "staging-images/look": "plan-staging",
+    }
 
 
 def test_repair_asks_the_cloud_before_and_after(bench: Bench) -> None:

@@ -74,7 +74,7 @@ def test_set_up_installs_the_pulumi_release_that_the_lock_pins(bench: Bench) -> 
     bench.cloud = ["dev"]
     run = bench.run("infra-deploy", "workflow_dispatch", inputs={"stack": "dev"})
     steps = {step.name: step for step in run.job("dev/preview").steps}
-    assert bench.called("make") == ["make setup"] * 2
+    assert bench.called("make") == ["make setup"] * 3
     installed = next(step for name, step in steps.items() if "pulumi/actions" in name)
     assert installed.inputs == {"pulumi-version": "3.272.0"}
     assert json.dumps(run.results())

@@ -127,6 +127,10 @@ def _check_settings(findings: Findings, settings: Environment) -> bool:
     findings.judge("ids", known, found, "mlops init --subscription ID")
     own = not settings.project.owner.endswith("@example.com")
     findings.judge("owner", own, settings.project.owner, "mlops init --owner MAIL", warn=True)
+    if settings.profile == "prod":
+        base = settings.images.base
+        remedy = "images.base: NAME@sha256:… in environments/base.yaml"
+        findings.judge("base of images", bool(base), base or "a tag, which moves", remedy, warn=True)
     return known
 
 

@@ -1,4 +1,4 @@
-"""What a change touches: stacks to preview, use cases to train, alert rules to compare."""
+"""What a change touches: stacks to preview, use cases to train, alert rules to compare, images to build."""
 
 from __future__ import annotations
 
@@ -43,6 +43,9 @@ _EVERY_USECASE: Final = re.compile(
 _ONE_USECASE: Final = re.compile(r"(?:src/usecases|pipelines)/(?P<name>[^/]+)/.*")
 _RULES: Final = re.compile(r"pipelines/[^/]+/monitor[^/]*\.yaml|src/modelwatch/.*\.py")
 _RELEASES: Final = re.compile(r"environments/(releases/)?[^/]+\.yaml|src/mlops/promotion/.*\.py")
+_IMAGES: Final = re.compile(
+    r"environments/locks/(training|serving)\.txt|pipelines/environments/(?!.*\.md$).*"
+)
 _NO_COMMIT: Final = re.compile(r"0*")
 
 
@@ -60,6 +63,8 @@ class Touched:
         Whether alert rules, or the code that evaluates them, differ.
     releases
         Whether release files differ, or the settings that they are held to.
+    images
+        Whether what images are built from differs.
     """
 
     files: int | None
@@ -67,6 +72,7 @@ class Touched:
     usecases: tuple[str, ...]
     alert_rules: bool
     releases: bool
+    images: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a command prints as JSON."""
@@ -76,6 +82,7 @@ class Touched:
             "usecases": list(self.usecases),
             "alert_rules": self.alert_rules,
             "releases": self.releases,
+            "images": self.images,
         }
 
 
@@ -96,7 +103,7 @@ def touched(files: Sequence[str] | None, usecases: Iterable[str]) -> Touched:
     """
     known = sorted(usecases)
     if files is None:
-        return Touched(None, ORDER, tuple(known), alert_rules=True, releases=True)
+        return Touched(None, ORDER, tuple(known), alert_rules=True, releases=True, images=True)
     stacks = {stack for path in files for stack in _stacks(path)}
     return Touched(
         files=len(files),
@@ -104,6 +111,7 @@ def touched(files: Sequence[str] | None, usecases: Iterable[str]) -> Touched:
         usecases=tuple(name for name in known if any(_trains(path, name) for path in files)),
         alert_rules=any(_RULES.fullmatch(path) for path in files),
         releases=any(_RELEASES.fullmatch(path) for path in files),
+        images=any(_IMAGES.fullmatch(path) for path in files),
     )
 
 

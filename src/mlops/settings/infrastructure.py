@@ -34,6 +34,7 @@ Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-
 Mail = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d:00$")]
+PinnedImage = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/:-]{0,254}@sha256:[0-9a-f]{64}$")]
 Day = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
 
@@ -84,10 +85,14 @@ class Encryption(Section):
 
 
 class Images(Section):
-    """The container registry that environments' images are built in."""
+    """The container registry of an environment, and what the images in it are built upon."""
 
     sku: Literal["Basic", "Standard", "Premium"]
     untagged_days: int = Field(7, ge=0, le=365, description="Premium: how long untagged manifests stay")
+    base: PinnedImage | None = Field(
+        default=None,
+        description="what both images are built upon, NAME@sha256:…; the Dockerfiles' short name by default",
+    )
 
 
 class ServiceLevel(Section):

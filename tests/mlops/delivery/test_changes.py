@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from mlops.cli.application import run
 from mlops.delivery.changes import ORDER, changed_files, touched
 from mlops.errors import UsageError
 
@@ -68,6 +71,40 @@ def test_every_file_of_infra_and_its_settings_is_judged() -> None:
 def test_a_file_touches_models_and_rules(path: str, usecases: tuple[str, ...], rules: bool) -> None:
     found = touched([path], ["cv", "classical"])
     assert (found.usecases, found.alert_rules) == (usecases, rules)
+
+
+@pytest.mark.parametrize(
+    ("path", "images"),
+    [
+        ("environments/locks/training.txt", True),
+        ("environments/locks/serving.txt", True),
+        ("environments/locks/development.txt", False),
+        ("pipelines/environments/serving/Dockerfile", True),
+        ("pipelines/environments/README.md", False),
+        ("pipelines/classical/usecase.yaml", False),
+        ("environments/dev.yaml", False),
+    ],
+)
+def test_a_file_touches_images(path: str, images: bool) -> None:
+    assert touched([path], []).images is images
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("environments/locks/training.txt", ["dev", "prod"]),
+        ("environments/dev.yaml", ["dev"]),
+        ("environments/prod.yaml", ["prod"]),
+        ("environments/README.md", []),
+    ],
+)
+def test_images_come_where_they_changed_and_where_a_stack_is_applied(
+    file: str, expected: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mlops.cli.delivery.changing.changed_files", lambda base, root: [file])
+    monkeypatch.setattr("infra.diff.diff", lambda *_, **__: SimpleNamespace(changes=()))
+    assert run(["ci", "changes", "--base", "main", "--cloud", '["prod", "shared", "dev"]', "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["image_environments"] == expected
 
 
 def test_without_a_base_everything_counts() -> None:

@@ -303,6 +303,22 @@ def test_production_asks_for_an_approval_that_is_real(
     assert finding(doctor("prod"), "approval")["status"] == "PASS"
 
 
+def test_production_asks_for_a_base_that_does_not_move(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = finding(doctor("prod"), "base of images")
+    assert (found["status"], found["found"]) == ("WARN", "a tag, which moves")
+    assert "base of images" not in {one["title"] for one in doctor("dev")["checks"]}
+    base = f"python@sha256:{'0a' * 32}"
+    monkeypatch.setattr("mlops.cli.doctor.load", lambda name: with_base(name, base))
+    assert finding(doctor("prod"), "base of images")["status"] == "PASS"
+
+
+def with_base(name: str, base: str) -> Any:
+    settings = load(name)
+    return settings.model_copy(update={"images": settings.images.model_copy(update={"base": base})})
+
+
 def test_without_ids_only_that_is_said(
     doctor: Doctor, clouds: Clouds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,48 @@ case "$1" in
   *) exit 64 ;;
 esac
 """
+_AZ = """#!/bin/bash
+# Registries are folders, repositories too, tags are files; each lets in its own environment's identities.
+echo "az $*" >> "$SIMULATION/commands.log"
+name=$(sed -n 's/.*--name \\([a-z0-9]*\\).*/\\1/p' <<< "$*")
+repository=$(sed -n 's/.*--repository \\([a-z]*\\).*/\\1/p' <<< "$*")
+registry="$SIMULATION/registries/$name"
+listed() { echo "[$(ls "$1" | sed 's/.*/"&"/' | paste -sd, -)]"; }
+if [ ! -d "$registry" ]; then
+  echo "ERROR: The resource with name '$name' could not be found in subscription" >&2
+  exit 3
+fi
+if [ -z "$SIMULATED_IDENTITY" ] || [[ "$name" != cr*"${SIMULATED_IDENTITY#*-}"* ]]; then
+  echo "ERROR: CONNECTIVITY_REFRESH_TOKEN_ERROR: unauthorized: '$SIMULATED_IDENTITY'" >&2
+  exit 1
+fi
+case "$2 $3" in
+  "repository list") listed "$registry" ;;
+  "repository show-tags") listed "$registry/${repository:?}" ;;
+  "login --name") echo "$SIMULATED_IDENTITY" > "$SIMULATION/docker-login" ;;
+  *) exit 64 ;;
+esac
+"""
+_DOCKER = """#!/bin/bash
+# Builds what is there to build, and pushes as whoever logged in.
+echo "docker $*" >> "$SIMULATION/commands.log"
+case "$1" in
+  build)
+    [ ! -f "$SIMULATION/docker.exit" ] || exit "$(cat "$SIMULATION/docker.exit")"
+    file=$(sed -n 's/.*--file \\([^ ]*\\).*/\\1/p' <<< "$*")
+    copied=$(sed -n 's/^COPY \\([^ ]*\\).*/\\1/p' "$file")
+    cat "${!#}/$copied" > /dev/null || exit 1
+    grep -o -e '--tag [^ ]*' <<< "$*" | cut -d' ' -f2 >> "$SIMULATION/docker-images" ;;
+  push)
+    grep -qxF "$2" "$SIMULATION/docker-images" || exit 1
+    registry="${2%%.*}" path="${2#*/}"
+    identity=$(cat "$SIMULATION/docker-login")
+    [[ "$identity" == deploy-* && "$registry" == cr*"${identity#*-}"* ]] || exit 1
+    mkdir -p "$SIMULATION/registries/$registry/${path%%:*}"
+    touch "$SIMULATION/registries/$registry/${path%%:*}/${path#*:}" ;;
+  *) exit 64 ;;
+esac
+"""
 _TOOLS = ("gh", "make")
 _ENVIRONMENT_TOOLS = ("hatchling", "pip-audit", "pytest", "zizmor")
 _ASSIGNMENT = re.compile(r"^([\w-]+)<<(\S+)\n(.*?)\n\2$|^([\w-]+)=([^\n]*)$", re.MULTILINE | re.DOTALL)
@@ -79,7 +121,8 @@ class Machine:
         for where, names in ((tools, _TOOLS), (scripts, _ENVIRONMENT_TOOLS)):
             for name in names:
                 _script(where / name, _TOOL)
-        _script(tools / "pulumi", _PULUMI)
+        for name, text in (("pulumi", _PULUMI), ("az", _AZ), ("docker", _DOCKER)):
+            _script(tools / name, text)
         _script(scripts / "mlops", CLIENT.format(python=Path(sys.executable).resolve()))
         (self.folder / "answers.json").write_text(json.dumps(list(self.answers)))
         (self.folder / "commands.log").touch()

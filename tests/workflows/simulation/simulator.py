@@ -92,6 +92,9 @@ class _Workflow:
         self, name: str, job: dict[str, Any], done: Mapping[str, tuple[Result, dict[str, str]]]
     ) -> tuple[Result, dict[str, str]]:
         needs = {one: {"result": done[one][0], "outputs": done[one][1]} for one in _needs(job)}
+        if any(one["result"] == "waiting" for one in needs.values()):
+            self.run.jobs.append(JobRun(f"{self.prefix}{name}", "waiting"))
+            return "waiting", {}
         status = self._status(name, done)
         scope = Scope(self.simulator.node, self._contexts(needs), status)
         if not scope.holds(job.get("if")):

@@ -42,18 +42,22 @@ def changes(
     """Tell which stacks and use cases a change touches; in a workflow, as outputs of the step."""
     known = usecase_names()
     if only and only != _EVERYTHING:
-        found = Touched(
-            0, tuple(names_from(json.dumps([only]), "--only")), (), alert_rules=False, releases=False
-        )
+        stack = tuple(names_from(json.dumps([only]), "--only"))
+        found = Touched(0, stack, (), alert_rules=False, releases=False, images=False)
     elif only or not base:
         found = touched(None, known)
     else:
         found = _compared(base, known)
-    signed_in = [name for name in names_from(cloud, "--cloud") if name in found.stacks and name != ORDER[0]]
+    in_cloud = [name for name in names_from(cloud, "--cloud") if name != ORDER[0]]
+    signed_in = [name for name in in_cloud if name in found.stacks]
     document = {
         **found.to_dict(),
         "cloud_stacks": signed_in,
         "cloud_environments": [name for name in signed_in if name != "shared"],
+        # A stack that is applied may just have made its registry, which is empty.
+        "image_environments": [
+            name for name in (in_cloud if found.images else signed_in) if name != "shared"
+        ],
     }
     this_run().set_outputs(
         {name.replace("_", "-"): json.dumps(value) for name, value in document.items() if name != "files"}

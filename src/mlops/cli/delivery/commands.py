@@ -7,6 +7,7 @@ import typer
 from mlops.cli.delivery import (
     champion,
     changing,
+    imaging,
     infrastructure,
     models,
     posting,
@@ -20,6 +21,6 @@ __all__ = ["commands"]
 def commands() -> typer.Typer:
     """Return the commands below ``mlops ci``."""
     group = typer.Typer(help="What the workflows call: reports, comments, previews.", no_args_is_help=True)
-    for module in (champion, changing, infrastructure, models, posting, promoting, releasing):
+    for module in (champion, changing, imaging, infrastructure, models, posting, promoting, releasing):
         module.add_commands(group)
     return group
