@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -42,7 +43,9 @@ class CsvSource:
             if column.value_kind is Kind.TEXT:
                 # Otherwise a code such as 007 is read as a number.
                 self._types[column.name] = pa.string()
-        self.schema = self._open(files[0]).schema
+        # The first block is parsed already: who reads all columns goes on from there.
+        self._begun: Any = self._open(files[0])
+        self.schema = self._begun.schema
         names = self.schema.names
         self.duplicate_names = tuple(sorted({name for name in names if names.count(name) > 1}))
 
@@ -59,7 +62,7 @@ class CsvSource:
         for file in self._files:
             try:
                 with reading(file, "a CSV file with a header"):
-                    yield from self._open(file, columns)
+                    yield from self._reader(file, columns)
             except SourceError as error:
                 match = _MISTYPED.search(str(error.got))
                 field = self._open(file).schema.field(int(match[1])) if match else None
@@ -68,8 +71,16 @@ class CsvSource:
                     _check_utf8(file)
                     raise
                 self._types[field.name] = wider
-                self.schema = self._open(self._files[0]).schema
+                self._begun = self._open(self._files[0])
+                self.schema = self._begun.schema
                 raise ReadAgain(field.name) from error
+
+    def _reader(self, file: Path, columns: list[str] | None) -> Any:
+        begun = self._begun
+        if begun is None or columns is not None or file != self._files[0]:
+            return self._open(file, columns)
+        self._begun = None
+        return begun
 
     def _open(self, file: Path, columns: list[str] | None = None) -> Any:
         from pyarrow import csv  # noqa: PLC0415
@@ -108,11 +119,13 @@ class JsonLinesSource:
         self._files = files
         self._mixed = False
         self._types = pa.schema([])
+        blocks = self._read(files[0])
         try:
-            first = next(self._read(files[0]), None)
+            first = next(blocks, None)
         except pa.ArrowInvalid:
             self._mixed = True
-            first = next(self._read(files[0]), None)
+            blocks = self._read(files[0])
+            first = next(blocks, None)
         found = first.schema if first is not None else pa.schema([])
         declared = contract.columns if contract else ()
         # A contract's numbers stay numbers where the first ones happen to be whole.
@@ -125,6 +138,10 @@ class JsonLinesSource:
                 if field.name in numbers or pa.types.is_timestamp(field.type)
             ]
         )
+        # The first block is parsed already; unless it must be read as other types, the first reader goes on.
+        self._begun: Iterator[pa.RecordBatch] | None = None
+        if first is not None and not len(self._types):
+            self._begun = chain([first], blocks)
         known = {field.name: field.type for field in self._types}
         self.schema = pa.schema([(field.name, known.get(field.name, field.type)) for field in found])
         self.duplicate_names: tuple[str, ...] = ()
@@ -138,8 +155,9 @@ class JsonLinesSource:
             If Arrow's reader met a value of another type; the next call reads by Python.
         """
         for file in self._files:
+            begun, self._begun = (self._begun, None) if file == self._files[0] else (None, self._begun)
             try:
-                for batch in self._read(file):
+                for batch in begun or self._read(file):
                     yield only(batch, columns)
             except pa.ArrowInvalid as error:
                 self._mixed = True
