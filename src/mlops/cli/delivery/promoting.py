@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mlops.cli.context import JsonOption, UseCaseOption
 from mlops.cli.delivery.surroundings import checkout, github, read_json, this_run
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from mlops.delivery.releases import ReleaseChange
 
 __all__ = ["add_commands"]
+
+
+class _Promotion(BaseModel):
+    """What is read of a promotion's result."""
+
+    to: str
+    usecase: str
+    release: Release
 
 
 def add_commands(group: typer.Typer) -> None:
@@ -77,20 +85,18 @@ def request(
     """Open the pull request of a promotion, or update the one that is open."""
     from mlops.delivery.release_request import request_release
 
-    content = read_json(promotion)
     try:
-        assert isinstance(content, dict)  # noqa: S101 - told below, like a missing key
-        environment, usecase = str(content["to"]), str(content["usecase"])
-        release = Release.model_validate(content["release"])
-    except (AssertionError, KeyError, ValidationError) as error:
+        promoted = _Promotion.model_validate(read_json(promotion))
+    except ValidationError as error:
         raise DataError(
             "This is no result of a promotion.",
             where=str(promotion),
             got=error,
             expected="what `mlops promote --json` prints",
         ) from None
-    done = request_release(github(), environment, usecase, release, branch=branch)
-    this_run().add_summary(f"### Promotion of {usecase} to {environment}: {done.outcome}\n\n{done.url}")
+    done = request_release(github(), promoted.to, promoted.usecase, promoted.release, branch=branch)
+    told = f"### Promotion of {promoted.usecase} to {promoted.to}: {done.outcome}\n\n{done.url}"
+    this_run().add_summary(told)
     Output(as_json).result(done.to_dict(), f"pull request {done.number or ''}: {done.outcome} {done.url}")
 
 
