@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, NoReturn
@@ -152,7 +153,10 @@ class ColumnContract:
 def _is_number(value: object, *, optional: bool) -> bool:
     if value is None:
         return optional
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124
+    # An infinite limit limits nothing: it is left out instead.
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
 
 
 def _are_texts(values: Any) -> bool:

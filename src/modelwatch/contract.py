@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from modelwatch.column_contracts import ColumnContract, Role
 from modelwatch.columns import Kind
-from modelwatch.errors import ContractError
+from modelwatch.errors import ContractError, UsageError
+from modelwatch.sources.windows import require_zone
 from modelwatch.yaml_files import read_yaml, write_yaml
 
 if TYPE_CHECKING:
@@ -57,10 +58,8 @@ class Contract:
     def __post_init__(self) -> None:
         if self.version != VERSION:
             raise ContractError("Unknown version of a contract", got=self.version, expected=VERSION)
-        if self.timezone is not None and not isinstance(self.timezone, str):
-            raise ContractError(
-                "The contract is wrong", where="timezone", got=self.timezone, expected="a text"
-            )
+        if self.timezone is not None:
+            _require_zone(self.timezone)
         object.__setattr__(self, "columns", tuple(self.columns))
         object.__setattr__(self, "_named", {column.name: column for column in self.columns})
         if len(self._named) < len(self.columns):
@@ -196,6 +195,15 @@ class Contract:
         copy = replace(self)
         object.__setattr__(copy, "_drafted", True)
         return copy
+
+
+def _require_zone(name: Any) -> None:
+    if not isinstance(name, str):
+        raise ContractError("The contract is wrong", where="timezone", got=name, expected="a text")
+    try:
+        require_zone(name)
+    except UsageError as error:
+        raise ContractError(error.what, where="timezone", got=name, expected=error.expected) from error
 
 
 def _fields(document: Any, kind: type, where: str) -> dict[str, Any]:

@@ -105,6 +105,13 @@ def test_a_contract_is_inferred_kept_and_enforced(tmp_path: Path) -> None:
     (tmp_path / "contract.yaml").write_text("columns: [{name: x, type: number, minimum: 3, maximum: 1}]")
     with pytest.raises(ContractError, match="above maximum"):
         Contract.load(tmp_path / "contract.yaml")
+    for written, wrong in (
+        ("{timezone: Mars/Base, columns: []}", r"timezone.*Mars/Base"),
+        ("columns: [{name: x, type: number, maximum: .inf}]", r"column 'x': maximum.*inf"),
+    ):
+        (tmp_path / "contract.yaml").write_text(written)
+        with pytest.raises(ContractError, match=f"(?s){wrong}"):
+            Contract.load(tmp_path / "contract.yaml")
     with pytest.raises(ContractError, match="Unknown column"):
         contract["agee"]
     with pytest.raises(ContractError, match=r"age.*'foo'.*feature"):
