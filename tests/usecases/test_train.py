@@ -17,8 +17,16 @@ if TYPE_CHECKING:
 
 
 def test_training_twice_writes_the_same_bytes(
-    prepared: Prepared, declaration: Declaration, model_folder: Path, tmp_path: Path
+    prepared: Prepared,
+    declaration: Declaration,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # As in a process that has imported setuptools, which brings a `wheel` of its own.
+    (tmp_path / "vendored" / "wheel-0.1.dist-info").mkdir(parents=True)
+    (tmp_path / "vendored" / "wheel-0.1.dist-info" / "METADATA").write_text("Name: wheel\nVersion: 0.1\n")
+    monkeypatch.syspath_prepend(tmp_path / "vendored")
     # As after a run that was killed while it was writing.
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "MLmodel").write_text("half")

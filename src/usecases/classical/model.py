@@ -102,6 +102,7 @@ def save(
             mlflow_model=Model(model_uuid=fingerprint[:32], utc_time_created=_EPOCH),
         )
         _canonicalise(made / "model.skops")
+        _unpin_build_tools(made / "python_env.yaml")
         shutil.copytree(made, folder, dirs_exist_ok=True)
     return folder_digest(folder)
 
@@ -158,6 +159,19 @@ def _signature(example: pd.DataFrame) -> Any:
         for name, dtype in example.dtypes.items()
     ]
     return ModelSignature(Schema(columns), Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
+
+
+def _unpin_build_tools(path: Path) -> None:
+    """Name pip, setuptools and wheel without versions.
+
+    MLflow writes those that this process happens to see: importing setuptools makes a `wheel` visible that was
+    not before. What the model needs is pinned in its requirements, all of it wheels.
+    """
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    tools = [name.partition("==")[0] for name in content["build_dependencies"]]
+    path.write_text(
+        yaml.safe_dump({**content, "build_dependencies": tools}, sort_keys=False), encoding="utf-8"
+    )
 
 
 def _canonicalise(path: Path) -> None:
