@@ -164,8 +164,8 @@ def _signature(example: pd.DataFrame) -> Any:
 def _unpin_build_tools(path: Path) -> None:
     """Name pip, setuptools and wheel without versions.
 
-    MLflow writes those that this process happens to see: importing setuptools makes a `wheel` visible that was
-    not before. What the model needs is pinned in its requirements, all of it wheels.
+    MLflow writes those that this process happens to see: importing setuptools makes a `wheel` visible that
+    was not before. What the model needs is pinned in its requirements, all of it wheels.
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     tools = [name.partition("==")[0] for name in content["build_dependencies"]]
