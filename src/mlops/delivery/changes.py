@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mlops.errors import UsageError
+from mlops.delivery.git import git_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -136,17 +135,10 @@ def changed_files(base: str, root: Path) -> list[str] | None:
     if _NO_COMMIT.fullmatch(base):
         return None
     # Both names of a renamed file count: it left one place and came to another.
-    command = ["git", "-C", str(root), "diff", "--name-only", "-z", "--no-renames", "--end-of-options"]
-    done = subprocess.run([*command, f"{base}...HEAD"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UsageError(
-            "The base revision cannot be compared with.",
-            where=str(root),
-            got=f"{base}: {done.stderr.strip().splitlines()[0] if done.stderr.strip() else 'git failed'}",
-            expected="a branch, tag or commit of this clone, with a common history",
-            next_step="fetch it; in a workflow: actions/checkout with fetch-depth: 0",
-        )
-    return [name for name in done.stdout.split("\0") if name]
+    told = git_output(
+        root, base, "diff", "--name-only", "-z", "--no-renames", "--end-of-options", f"{base}...HEAD"
+    )
+    return [name for name in told.split("\0") if name]
 
 
 def _stacks(path: str) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlops.delivery.git import git_output
 from mlops.delivery.markdown import cell, code, table
-from mlops.errors import ProjectError, UsageError
+from mlops.errors import ProjectError
 from mlops.promotion.files import FOLDER, Releases
 
 if TYPE_CHECKING:
@@ -48,13 +48,15 @@ def at_revision(base: str, root: Path, folder: Path, environments: Sequence[str]
         The revision is not in this clone.
     """
     found = Releases(folder)
-    _git(root, base, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
+    git_output(root, base, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
     for environment in environments:
         name = (FOLDER / f"{environment}.yaml").as_posix()
-        if _git(root, base, "ls-tree", "--name-only", "--end-of-options", base, "--", name):
+        if git_output(root, base, "ls-tree", "--name-only", "--end-of-options", base, "--", name):
             path = found.path(environment)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_git(root, base, "show", "--end-of-options", f"{base}:{name}"), encoding="utf-8")
+            path.write_text(
+                git_output(root, base, "show", "--end-of-options", f"{base}:{name}"), encoding="utf-8"
+            )
     return found
 
 
@@ -131,17 +133,3 @@ def _facts(change: ReleaseChange) -> list[str]:
         ("code", code(made.code)),
     ]
     return table(("", ""), rows)
-
-
-def _git(root: Path, base: str, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UsageError(
-            "The base revision cannot be compared with.",
-            where=str(root),
-            got=f"{base}: {done.stderr.strip() or 'git does not know it'}",
-            expected="a branch, tag or commit of this clone",
-            next_step="fetch it; in a workflow: actions/checkout with fetch-depth: 0",
-        )
-    return done.stdout
